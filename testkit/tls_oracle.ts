@@ -7,10 +7,10 @@ import { tlsPolicy } from "../src/identity/tls_policy.ts";
 import { RecordReceiver } from "../src/net/record_receiver.ts";
 import { ALERT, DATA, HANDSHAKE, joined } from "../src/net/testkit/record_ends.ts";
 import { openTlsLibrary } from "../src/os/open_tls_library.ts";
-import type { RecordCipher } from "../src/os/record_cipher.ts";
+import type { RecordCipher, RecordCiphers } from "../src/os/record_cipher.ts";
 import { NativeTls } from "../src/os/tls_native.ts";
 import type { NativeTlsContext } from "../src/os/tls_native_context.ts";
-import { CLOSED_BY_PEER, type NativeTlsSession, type RecordCiphers } from "../src/os/tls_native_session.ts";
+import { CLOSED_BY_PEER, type NativeTlsSession } from "../src/os/tls_native_session.ts";
 
 /** Bytes after which a peer sends nothing more, and of the largest step. */
 const MOST = 100_000, LARGEST_STEP = 17_000;
@@ -62,7 +62,8 @@ export class TlsOracle implements Disposable {
     const other = role === "client" ? "server" : "client";
     const receiver = this.#contexts[other].newMemorySession(other, () => null);
     handshake(sender, receiver);
-    const theirs = sender.takeRecordCiphers()!, ours = receiver.takeRecordCiphers()!;
+    const { cipher } = receiver.negotiated();
+    const theirs = sender.takeRecordCiphers(cipher)!, ours = receiver.takeRecordCiphers(cipher)!;
     const sent = makeRecords(program, theirs.send);
     const openssl = readByOpenSsl(receiver, sent.wire, theirs.receive);
     const reading = readByUs(ours, other, sent.wire, Math.max(piece, sent.wire.length >> 9));

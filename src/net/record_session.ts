@@ -5,9 +5,8 @@
  * that is written is encrypted into memory of which one write sends a whole unit. So no byte is copied
  * (`docs/spec/dataplane-speed.md` 15).
  */
-import { HEADER } from "../os/record_cipher.ts";
+import { HEADER, type RecordCiphers } from "../os/record_cipher.ts";
 import type { TlsFailure } from "../os/tls_failure.ts";
-import type { RecordCiphers } from "../os/tls_native_session.ts";
 import type { TlsRole } from "../os/tls_settings.ts";
 import type { Millis } from "./clock.ts";
 import { INPUT, type KeptBytes, type RecordBuffers } from "./record_buffers.ts";

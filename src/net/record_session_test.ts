@@ -16,16 +16,13 @@ class Rig implements Disposable {
   readonly session: RecordSession;
   readonly #received: Uint8Array[] = [];
 
-  constructor(isSmall = false) {
+  /** `early`: makes the bytes that were received with the handshake. */
+  constructor(isSmall = false, early: (ends: RecordEnds) => Uint8Array = () => new Uint8Array(0)) {
     this.sockets = new SocketPair(isSmall);
+    const carrier = new SocketCarrier(this.sockets.near);
+    const rest = { received: early(this.ends), unsent: new Uint8Array(0) };
     const ciphers = { send: this.ends.cipher("send"), receive: this.ends.cipher("receive") };
-    this.session = new RecordSession(
-      new SocketCarrier(this.sockets.near),
-      ciphers,
-      "server",
-      UNIT,
-      new RecordBuffers(),
-    );
+    this.session = new RecordSession(carrier, ciphers, "server", UNIT, new RecordBuffers(), rest);
   }
 
   /** Reads until the socket is empty or the session has ended. Null: it has failed. */
@@ -83,6 +80,24 @@ Deno.test("record session: many records in one read, and the rest of one in the 
   assert.equal(rig.session.wireBytes, 2 * 5022);
   rig.sockets.send(wire.slice(12_000));
   assert.equal(rig.read()?.length, 50_000);
+});
+
+Deno.test("record session: what was received with the handshake comes before what the socket has", () => {
+  let wire: Uint8Array = new Uint8Array(0);
+  using rig = new Rig(false, (ends) => {
+    wire = joined(ends.sealed(DATA, bytes(10)), ends.sealed(DATA, bytes(3000)));
+    return wire.slice(0, 100);
+  });
+  assert.deepEqual(rig.read(), bytes(10));
+  rig.sockets.send(wire.slice(100));
+  assert.deepEqual(rig.read(), bytes(3000));
+});
+
+Deno.test("record session: part of a record that was received with the handshake is completed from the socket", () => {
+  let wire: Uint8Array = new Uint8Array(0);
+  using rig = new Rig(false, (ends) => (wire = ends.sealed(DATA, bytes(3000))).slice(0, 100));
+  rig.sockets.send(wire.slice(100));
+  assert.deepEqual(rig.read(), bytes(3000));
 });
 
 Deno.test("record session: small records are opened in portions, without another read of the socket between them", () => {

@@ -105,12 +105,16 @@ export class LayeredTlsHandshake implements Handshake, DuplexSink {
     if (problem !== null) return this.#fail(problem);
     this.#finish("completed");
     const peer = { chain: this.#session.peerChain, ...negotiated };
-    handToUser(this.#events, new LayeredTlsDuplex(this.#loop, this.#plain, this.#records(), this.#close), peer);
+    handToUser(
+      this.#events,
+      new LayeredTlsDuplex(this.#loop, this.#plain, this.#records(negotiated.cipher), this.#close),
+      peer,
+    );
   }
 
   /** The session of OpenSSL is freed where we protect the records. */
-  #records(): TlsSession {
-    const ciphers = this.#session.takeRecordCiphers();
+  #records(cipher: string): TlsSession {
+    const ciphers = this.#session.takeRecordCiphers(cipher);
     if (ciphers === null) return new LayeredOpenSslSession(this.#layer);
     const rest = this.#layer.takeRest();
     this.#session.free();

@@ -20,6 +20,12 @@ const ENCRYPT = 1, DECRYPT = 0, UNCHANGED = -1;
 const nonce = new Uint8Array(IV), header = new Uint8Array(HEADER), tag = new Uint8Array(TAG);
 const typeIn = new Uint8Array(1), tail = new Uint8Array(32), count = new Uint8Array(4);
 
+/** Of both directions. Whoever has them frees them. */
+export interface RecordCiphers {
+  readonly send: RecordCipher;
+  readonly receive: RecordCipher;
+}
+
 /** Whoever has it calls {@link free}. */
 export class RecordCipher {
   readonly #suite: RecordSuite;

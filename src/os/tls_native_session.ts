@@ -1,13 +1,13 @@
 /**
- * One TLS session. On a socket OpenSSL reads through its own read-ahead buffer. From the first write of more than one
+ * One TLS session. On a socket OpenSSL reads records through its own read-ahead buffer. From the first write of more than one
  * record on it writes through a buffering BIO, so that records leave in whole offload units
  * (`docs/spec/dataplane-speed.md` 2). In memory the caller moves the bytes.
  */
 import { errno, intCell } from "./libc.ts";
 import { EAGAIN } from "./errno.ts";
+import { bufferedInput, takeBuffered } from "./handshake_input.ts";
 import { MessageBudget } from "./message_budget.ts";
-import { RecordCipher } from "./record_cipher.ts";
-import type { RecordSuite } from "./record_suite.ts";
+import { RecordCipher, type RecordCiphers } from "./record_cipher.ts";
 import type { SessionCallbacks } from "./tls_callbacks.ts";
 import { takeErrorText, takeFailure } from "./tls_error_queue.ts";
 import type { TlsFailure } from "./tls_failure.ts";
@@ -17,7 +17,7 @@ import { type TlsRole, TlsSettingsError } from "./tls_settings.ts";
 import type { TlsThread } from "./tls_thread.ts";
 import { readSecretLine, type TrafficSecrets } from "./traffic_secrets.ts";
 
-const BIO_PENDING = 10, BIO_FLUSH = 11, BIO_SET_BUFFER_SIZE = 117, BIO_SET_MEMORY_END = 130;
+const BIO_FLUSH = 11, BIO_SET_BUFFER_SIZE = 117, BIO_SET_MEMORY_END = 130;
 const SSL_ERROR_WANT_READ = 2, SSL_ERROR_WANT_WRITE = 3, SSL_ERROR_SYSCALL = 5, SSL_ERROR_ZERO_RETURN = 6;
 /** `X509_V_ERR_*`: OpenSSL sends the alerts bad_certificate and certificate_revoked for them. */
 const CERTIFICATE_REJECTED = 28, CERTIFICATE_REVOKED = 23;
@@ -51,12 +51,8 @@ export interface PathRefusal {
 interface TlsCarrier {
   readonly fd: number;
   readonly writeBuffer: number;
-}
-
-/** Of both directions. Whoever has them frees them. */
-export interface RecordCiphers {
-  readonly send: RecordCipher;
-  readonly receive: RecordCipher;
+  /** The records are not those of OpenSSL, which reads the handshake through `handshake_input.ts`. */
+  readonly givesRecords: boolean;
 }
 
 /** The most data of one record, in bytes (RFC 8446 §5.1). */
@@ -72,7 +68,10 @@ type Refused = "nothing" | "record" | "close_notify";
 export class NativeTlsSession implements SessionCallbacks {
   readonly #thread: TlsThread;
   readonly #ssl: Deno.PointerValue;
-  readonly #readBio: Deno.PointerValue;
+  /** Of the socket or the memory. */
+  #readBio: Deno.PointerValue;
+  /** What OpenSSL reads from: {@link #readBio} or the buffer in front of it. */
+  #input: Deno.PointerValue;
   readonly #writeBio: Deno.PointerValue;
   /** Null once the handshake is done. */
   #accept: AcceptPath | null;
@@ -88,6 +87,8 @@ export class NativeTlsSession implements SessionCallbacks {
   #refused: Refused = "nothing";
   /** Null until the first message after the handshake: most peers send none. */
   #messages: MessageBudget | null = null;
+  /** {@link handshake} was called, so at the next call the peer has sent something. */
+  #isAnswered = false;
   /** ms: the time of the last {@link read}. */
   #readAt = 0;
   /** "free after call": {@link free} was called by a callback, so OpenSSL still uses the session. */
@@ -116,6 +117,7 @@ export class NativeTlsSession implements SessionCallbacks {
     if (this.#ssl === null) throw new TlsSettingsError(`cannot make a TLS session: ${takeErrorText(thread.library)}`);
     this.#readBio = carrier === null ? crypto.BIO_new(crypto.BIO_s_mem()) : crypto.BIO_new_socket(carrier.fd, 0);
     this.#writeBio = carrier === null ? crypto.BIO_new(crypto.BIO_s_mem()) : this.#readBio;
+    this.#input = this.#readBio;
     ssl.SSL_set_bio(this.#ssl, this.#readBio, this.#writeBio);
     if (role === "server") ssl.SSL_set_accept_state(this.#ssl);
     else ssl.SSL_set_connect_state(this.#ssl);
@@ -131,12 +133,9 @@ export class NativeTlsSession implements SessionCallbacks {
     this.#thread.library.crypto.BIO_ctrl(this.#readBio, BIO_SET_MEMORY_END, 0, null);
   }
 
-  /** In memory: removes and returns the bytes of the peer that were not read. */
+  /** Removes and returns the bytes of the peer that were taken from the carrier and not used. */
   takeUnread(): Uint8Array {
-    const { crypto } = this.#thread.library;
-    const bytes = new Uint8Array(Number(crypto.BIO_ctrl(this.#readBio, BIO_PENDING, 0, null)));
-    if (bytes.length > 0) crypto.BIO_read(this.#readBio, bytes, bytes.length);
-    return bytes;
+    return takeBuffered(this.#thread.library.crypto, this.#input);
   }
 
   /** In memory: moves bytes for the peer into `into`. Returns how many; 0 when there are none. */
@@ -152,6 +151,8 @@ export class NativeTlsSession implements SessionCallbacks {
   handshake(): "done" | "again" | "failed" {
     const { library, callbacks } = this.#thread;
     library.crypto.ERR_clear_error();
+    if (this.#isAnswered && this.#input === this.#readBio) this.#bufferInput();
+    this.#isAnswered = true;
     callbacks.session = this;
     this.#state = "handshaking";
     let result = 0, again = false, freed = false;
@@ -216,6 +217,16 @@ export class NativeTlsSession implements SessionCallbacks {
     const systemError = errno();
     if (systemError !== EAGAIN) this.failure ??= { kind: "system", errno: systemError };
     return false;
+  }
+
+  /** 8 KB, which a peer that stops after its first message does not cost. */
+  #bufferInput(): void {
+    if (this.#carrier?.givesRecords !== true) return;
+    const { ssl, crypto } = this.#thread.library;
+    this.#readBio = crypto.BIO_new_socket(this.#carrier.fd, 0);
+    this.#input = bufferedInput(crypto, this.#readBio);
+    // Frees the reference to the BIO of the socket that was used for reading.
+    ssl.SSL_set0_rbio(this.#ssl, this.#input);
   }
 
   /** Most connections never send bulk, so they get no buffer. It may replace the socket between two records only. */
@@ -303,13 +314,13 @@ export class NativeTlsSession implements SessionCallbacks {
   }
 
   /**
-   * Call it once, directly after the handshake. With the ciphers the caller protects all records from now on: the
-   * session must not be used for anything but {@link free} and what the handshake has agreed on. Null: the records
-   * stay with this session, because it is one of TLS 1.2 or has bytes behind the handshake already.
+   * Call it once, directly after the handshake. With the ciphers the caller protects all records from now on: the session
+   * must not be used for anything but {@link takeUnread} and {@link free}. `cipher`: that of {@link negotiated}. Null: the
+   * records stay with this session, because it is one of TLS 1.2 or has bytes behind the handshake already.
    */
-  takeRecordCiphers(): RecordCiphers | null {
+  takeRecordCiphers(cipher: string): RecordCiphers | null {
     const client = this.#secrets?.client ?? null, server = this.#secrets?.server ?? null;
-    const suite = client === null || server === null || this.hasPending() ? null : this.#recordSuite();
+    const suite = client === null || server === null || this.hasPending() ? null : this.#thread.recordSuite(cipher);
     if (suite === null) {
       this.eraseSecrets();
       return null;
@@ -324,13 +335,6 @@ export class NativeTlsSession implements SessionCallbacks {
     this.#secrets?.client?.fill(0);
     this.#secrets?.server?.fill(0);
     this.#secrets = null;
-  }
-
-  #recordSuite(): RecordSuite | null {
-    const { ssl } = this.#thread.library;
-    return this.#thread.recordSuite(
-      this.#thread.constantText(ssl.SSL_CIPHER_get_name(ssl.SSL_get_current_cipher(this.#ssl))),
-    );
   }
 
   verify(store: Deno.PointerValue): number {
