@@ -3,11 +3,13 @@ import { ROOT_PEM } from "../src/grpc/testkit/server.ts";
 import { readSystemFile } from "../src/os/system_files.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "../src/xds/resources.ts";
 import { ControlPlane } from "../testkit/control_plane.ts";
+import { freePorts } from "../testkit/ports.ts";
 import { type AdsStream, encodeResponse } from "../testkit/control_plane_stream.ts";
 import { meshText } from "../lab/mesh.ts";
 import { makeMesh, sizeOf, workloadResource } from "../testkit/mesh_resources.ts";
 import { Proxy } from "../lab/proxy.ts";
 import { nodeSettings } from "../lab/settings.ts";
+
 import { tempDir } from "../lab/temp_dir.ts";
 import { residentBytes } from "./cpu.ts";
 import { sleep } from "./processes.ts";
@@ -29,19 +31,26 @@ interface ColdFigures {
   readonly changes: readonly number[];
 }
 
-/** Measures one proxy with one worker in a new process; the control plane is in this one. */
-export async function measureCold(workloads: number): Promise<ColdFigures> {
+/** Measures one proxy in a new process; the control plane is in this one. */
+export async function measureCold(workloads: number, workers: number): Promise<ColdFigures> {
   const mesh = makeMesh(sizeOf(workloads));
   const addresses = encodeResponse({ typeUrl: ADDRESS_TYPE, nonce: "addresses", resources: mesh.addresses });
   const policies = encodeResponse({ typeUrl: AUTHORIZATION_TYPE, nonce: "policies", resources: mesh.policies });
   await using stack = new AsyncDisposableStack();
   const folder = stack.use(tempDir());
   const plane = stack.use(await ControlPlane.start());
+  const [inbound, plaintext, outbound] = freePorts("127.0.0.1", 3);
   const settings = nodeSettings({ name: "b", ip: "127.0.0.1", mesh: meshText([]), folder: folder.path }, {
     XDS_ADDRESS: plane.url,
     XDS_ROOT_CA: ROOT_PEM,
     NODE_NAME: "ip-10-0-0-5.eu-west-1.compute.internal",
     RUST_LOG: "warn",
+    ZTUNNEL_WORKER_THREADS: `${workers}`,
+    // Several workers share their ports, so these must be known.
+    UNSTABLE_ENABLE_SOCKS5: "false",
+    INBOUND_PORT: `${inbound}`,
+    INBOUND_PLAINTEXT_PORT: `${plaintext}`,
+    OUTBOUND_PORT: `${outbound}`,
   });
   const proxy = stack.use(new Proxy(settings));
   const stream = await plane.stream();

@@ -34,6 +34,7 @@ const ready = Promise.withResolvers<number>();
 const reported = Promise.withResolvers<StallReport>();
 const feed = new MeshFeed({
   workers: 1,
+  hashSeed: 0,
   send: (part) => tell({ kind: "resources", part }),
   ...SYSTEM_TURNS,
   events: { workload() {}, addressRemoved() {}, log: () => ({ info() {}, warn() {} }) },

@@ -93,7 +93,7 @@ export class DataPlane {
       onFull: (...figures) => this.#heldIsFull(...figures),
     });
     this.#loop = makeHboneLoop(network, parts.onSurplus, parts.random, held);
-    this.state = new MeshState(config.node.name, network, Math.floor(parts.random() * 2 ** 32));
+    this.state = new MeshState(config.node.name, network, parts.hashSeed);
     this.lookups = config.xds.onDemand ? new MeshLookups((name) => parts.requestLookup(name)) : null;
     const files = parts.files ?? SYSTEM_FILES;
     this.#dns = config.dnsEnabled ? new PodDns({ ...parts, loop: this.#loop, state: this.state, files }) : null;

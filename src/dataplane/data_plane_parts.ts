@@ -32,6 +32,8 @@ export interface DataPlaneParts {
   /** ms since the epoch. */
   readonly wallClock: () => number;
   readonly random: () => number;
+  /** Of the hashes of names and addresses in the mesh. */
+  readonly hashSeed: number;
   readonly fillRandom: (bytes: Uint8Array<ArrayBuffer>) => void;
   /** Default: free buffers are kept. */
   readonly onSurplus?: OnSurplus;

@@ -15,16 +15,20 @@
  *       └──all applied──┘
  */
 import type { MeshChange } from "../mesh/model/changes.ts";
+import { policyKey } from "../mesh/model/model.ts";
 import type { Millis } from "../net/clock.ts";
 import type { Scheduler } from "../net/network.ts";
 import { ResourceDecoder } from "../xds/decode.ts";
-import type { ResourcePart } from "../xds/resource_part.ts";
+import { addressChanges, recordsOf, type ResourcePart } from "../xds/resource_part.ts";
 import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "../xds/resources.ts";
 import { isWhole, PartQueue } from "./part_queue.ts";
 import { FIRST_SLICE, UpdatePace } from "./update_pace.ts";
 
-/** How many different texts resources share: two for each three workloads of the largest meshes. */
-const SHARED_TEXTS = 1 << 16;
+/** How many different texts policies share. */
+const SHARED_TEXTS = 1 << 12;
+
+type AddressPart = Extract<ResourcePart, { type: typeof ADDRESS_TYPE }>;
+type PolicyPart = Extract<ResourcePart, { type: typeof AUTHORIZATION_TYPE }>;
 
 /** What {@link MeshUpdates} needs. */
 interface MeshUpdatesParts {
@@ -43,8 +47,9 @@ interface MeshUpdatesParts {
 /** Applies the parts of each type in their order. */
 export class MeshUpdates {
   readonly #parts: MeshUpdatesParts;
-  readonly #addresses: PartQueue;
-  readonly #policies: PartQueue;
+  readonly #decoder = new ResourceDecoder(SHARED_TEXTS);
+  readonly #addresses = new PartQueue<AddressPart>(addressChanges);
+  readonly #policies = new PartQueue<PolicyPart>((part) => this.#policyChanges(part));
   readonly #pace = new UpdatePace();
   readonly #addressTurn = { runTurn: () => this.#applyAddresses() };
   readonly #policyTurn = { runTurn: () => this.#applyPolicies() };
@@ -52,11 +57,7 @@ export class MeshUpdates {
   #unapplied: MeshChange[] = [];
 
   constructor(parts: MeshUpdatesParts) {
-    const decoder = new ResourceDecoder(SHARED_TEXTS);
-    const decode = decoder.decode.bind(decoder);
     this.#parts = parts;
-    this.#addresses = new PartQueue({ decode, onError: parts.onError });
-    this.#policies = new PartQueue({ decode, onError: parts.onError });
   }
 
   /** Takes the next part. */
@@ -67,11 +68,11 @@ export class MeshUpdates {
       case AUTHORIZATION_TYPE:
         return this.#receivePolicies(part);
       default:
-        part.type satisfies never;
+        part satisfies never;
     }
   }
 
-  #receiveAddresses(part: ResourcePart): void {
+  #receiveAddresses(part: AddressPart): void {
     const waits = !this.#addresses.isEmpty;
     this.#addresses.add(part);
     if (waits) return;
@@ -80,7 +81,7 @@ export class MeshUpdates {
     this.#parts.scheduler.nextTurn(this.#addressTurn);
   }
 
-  #receivePolicies(part: ResourcePart): void {
+  #receivePolicies(part: PolicyPart): void {
     const waits = !this.#policies.isEmpty;
     this.#policies.add(part);
     if (waits) return;
@@ -127,6 +128,18 @@ export class MeshUpdates {
       this.#apply(policies);
     }
     this.#parts.onApplied(ended.sequence);
+  }
+
+  *#policyChanges(part: PolicyPart): Generator<MeshChange, void, undefined> {
+    for (const record of recordsOf(part)) {
+      if (record.kind === "removed") {
+        yield { kind: "remove-policy", key: policyKey(record.name) };
+        continue;
+      }
+      const decoded = this.#decoder.decode(AUTHORIZATION_TYPE, record.name, record.body);
+      if (decoded.ok) yield decoded.change;
+      else this.#parts.onError(`${record.name}: ${decoded.reason}`);
+    }
   }
 
   #apply(changes: readonly MeshChange[]): void {

@@ -1,20 +1,32 @@
 import { strict as assert } from "node:assert";
 import { makeMesh } from "../../testkit/mesh_resources.ts";
+import { SharedRecords } from "../mesh/state/shared_records.ts";
 import { MeshState } from "../mesh/state/state.ts";
 import { MemoryScheduler } from "../net/testkit/memory_scheduler.ts";
+import { ResourceDecoder } from "../xds/decode.ts";
 import { PartWriter, type ResourcePart } from "../xds/resource_part.ts";
-import { ADDRESS_TYPE, AUTHORIZATION_TYPE, type ResourceType } from "../xds/resources.ts";
+import { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "../xds/resources.ts";
 import { MeshUpdates } from "./mesh_updates.ts";
 
 const { addresses: RESOURCES, policies: POLICIES } = makeMesh({ workloads: 100, services: 20, policies: 60 });
 
+const RECORDS = new SharedRecords(0);
+const DECODER = new ResourceDecoder(64);
+/** What main has written. */
+const PLACES = RESOURCES.map(({ name, body }) => {
+  const decoded = DECODER.decode(ADDRESS_TYPE, name, body);
+  assert.ok(decoded.ok && (decoded.change.kind === "workload" || decoded.change.kind === "service"));
+  return RECORDS.put(decoded.change);
+});
+const SEGMENTS = RECORDS.takeSegments();
+
 /** All resources, as part of a larger batch. */
 function part(sequence: number, first: boolean, last: boolean): ResourcePart {
-  return partOf(ADDRESS_TYPE, sequence, RESOURCES.map(({ body }) => ({ name: "", body })), first, last);
+  const steps = Uint32Array.from(PLACES.flatMap((at) => [at, 0]));
+  return { sequence, type: ADDRESS_TYPE, segments: [], steps, removed: [], first, last };
 }
 
-function partOf(
-  type: ResourceType,
+function policyPart(
   sequence: number,
   resources: readonly { readonly name: string; readonly body: Uint8Array | null }[],
   first = true,
@@ -22,7 +34,8 @@ function partOf(
 ): ResourcePart {
   const writer = new PartWriter(new SharedArrayBuffer(64 * 1024));
   for (const { name, body } of resources) assert.ok(writer.add(name, body));
-  return { sequence, type, memory: writer.memory, length: writer.length, first, last };
+  const { memory, length } = writer;
+  return { sequence, type: AUTHORIZATION_TYPE, memory, length, first, last };
 }
 
 interface Bed {
@@ -43,6 +56,7 @@ function bed(): Bed {
   let arrivals = 0;
   const scheduler = new MemoryScheduler();
   const state = new MeshState();
+  state.apply(SEGMENTS);
   const here: Bed = {
     scheduler,
     state,
@@ -142,15 +156,15 @@ Deno.test("parts are applied in their order, one after the other", () => {
   assert.equal(progress(here), RESOURCES.length);
 });
 
-Deno.test("a resource that cannot be decoded is reported, and the others are applied", () => {
+Deno.test("a policy that cannot be decoded is reported, and the others are applied", () => {
   const here = bed();
   const writer = new PartWriter(new SharedArrayBuffer(1000));
   writer.add("bad", Uint8Array.of(0xff));
-  writer.add("", RESOURCES[0]!.body);
+  writer.add(POLICIES[0]!.name, POLICIES[0]!.body);
   const { memory, length } = writer;
-  here.updates.receive({ sequence: 1, type: ADDRESS_TYPE, memory, length, first: true, last: true });
+  here.updates.receive({ sequence: 1, type: AUTHORIZATION_TYPE, memory, length, first: true, last: true });
   assert.deepEqual(here.errors, ["bad: decode: field 0 is cut off"]);
-  assert.equal(progress(here), 1);
+  assert.equal([...here.state.policies()].length, 1);
   assert.deepEqual(here.applied, [1]);
 });
 
@@ -159,10 +173,10 @@ Deno.test("a policy is applied at once while workloads wait for a pause to end",
   here.arriving = 31;
   for (let i = 1; i <= 4; i++) here.updates.receive(part(i, i === 1, i === 4));
   here.scheduler.runUntilIdle();
-  here.updates.receive(partOf(AUTHORIZATION_TYPE, 5, POLICIES.slice(0, 2)));
+  here.updates.receive(policyPart(5, POLICIES.slice(0, 2)));
   assert.deepEqual(here.applied, [5]);
   assert.equal([...here.state.policies()].length, 2);
-  here.updates.receive(partOf(AUTHORIZATION_TYPE, 6, [{ name: POLICIES[0]!.name, body: null }]));
+  here.updates.receive(policyPart(6, [{ name: POLICIES[0]!.name, body: null }]));
   assert.deepEqual(here.applied, [5, 6]);
   assert.equal([...here.state.policies()].length, 1);
   here.arriving = 0;
@@ -176,8 +190,8 @@ Deno.test("many policies are decoded in slices without pauses, and applied toget
   for (let i = 1; i <= 4; i++) here.updates.receive(part(i, i === 1, i === 4));
   here.scheduler.runUntilIdle();
   const before = here.changes;
-  here.updates.receive(partOf(AUTHORIZATION_TYPE, 5, POLICIES.slice(0, 30), true, false));
-  here.updates.receive(partOf(AUTHORIZATION_TYPE, 6, POLICIES.slice(30), false, true));
+  here.updates.receive(policyPart(5, POLICIES.slice(0, 30), true, false));
+  here.updates.receive(policyPart(6, POLICIES.slice(30), false, true));
   const steps: number[] = [];
   while (here.scheduler.busy) {
     here.scheduler.step();

@@ -31,6 +31,8 @@ export type ToWorker =
     readonly config: Config;
     readonly filter: string;
     readonly output: LogOutput;
+    /** Of the hashes of names and addresses: that of the shared records. */
+    readonly hashSeed: number;
     /** The worker's name in metrics. */
     readonly thread: string;
   }

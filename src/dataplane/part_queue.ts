@@ -1,18 +1,9 @@
-/** The parts of one type that a worker has received and not applied, decoded in their order. */
+/** The parts of one type that a worker has received and not applied, read in their order. */
 import type { MeshChange } from "../mesh/model/changes.ts";
-import { policyKey } from "../mesh/model/model.ts";
-import type { Decoded } from "../xds/decode.ts";
-import { type PartRecord, recordsOf, type ResourcePart } from "../xds/resource_part.ts";
-import { ADDRESS_TYPE, AUTHORIZATION_TYPE, type ResourceType } from "../xds/resources.ts";
+import type { ResourcePart } from "../xds/resource_part.ts";
 
-/** Records between two readings of the clock. */
-const RECORDS = 8;
-
-interface PartQueueParts {
-  decode(type: ResourceType, name: string, body: Uint8Array): Decoded;
-  /** A resource that main has validated cannot be decoded. */
-  onError(text: string): void;
-}
+/** Changes between two readings of the clock. */
+const CHANGES = 8;
 
 /** What a step has read. */
 interface PartStep {
@@ -22,64 +13,44 @@ interface PartStep {
 }
 
 /** Main sends a few parts and waits until they are applied. */
-export class PartQueue {
-  readonly #parts: PartQueueParts;
-  readonly #queue: ResourcePart[] = [];
-  #records: Iterator<PartRecord, void, undefined> | null = null;
+export class PartQueue<P extends ResourcePart> {
+  readonly #changesOf: (part: P) => Iterable<MeshChange>;
+  readonly #queue: P[] = [];
+  #changes: Iterator<MeshChange, void, undefined> | null = null;
 
-  constructor(parts: PartQueueParts) {
-    this.#parts = parts;
+  /** `changesOf` reads a part. */
+  constructor(changesOf: (part: P) => Iterable<MeshChange>) {
+    this.#changesOf = changesOf;
   }
 
   get isEmpty(): boolean {
     return this.#queue.length === 0;
   }
 
-  add(part: ResourcePart): void {
+  add(part: P): void {
     this.#queue.push(part);
   }
 
-  /** Reads a few records of the first part, or all of a part that is a whole batch. There must be a part. */
+  /** Reads a few changes of the first part, or all of a part that is a whole batch. There must be a part. */
   step(): PartStep {
     const part = this.#queue[0]!;
-    const records = this.#records ??= recordsOf(part);
+    const source = this.#changes ??= this.#changesOf(part)[Symbol.iterator]();
     const changes: MeshChange[] = [];
-    const most = isWhole(part) ? Infinity : RECORDS;
+    const most = isWhole(part) ? Infinity : CHANGES;
     while (changes.length < most) {
-      const next = records.next();
+      const next = source.next();
       if (next.done) {
         this.#queue.shift();
-        this.#records = null;
+        this.#changes = null;
         return { changes, ended: part };
       }
-      this.#read(part.type, next.value, changes);
+      changes.push(next.value);
     }
     return { changes, ended: null };
-  }
-
-  #read(type: ResourceType, record: PartRecord, into: MeshChange[]): void {
-    if (record.kind === "removed") {
-      into.push(removal(type, record.name));
-      return;
-    }
-    const decoded = this.#parts.decode(type, record.name, record.body);
-    if (decoded.ok) into.push(decoded.change);
-    else this.#parts.onError(`${record.name}: ${decoded.reason}`);
   }
 }
 
 /** The part is a whole batch. */
 export function isWhole(part: ResourcePart): boolean {
   return part.first && part.last;
-}
-
-function removal(type: ResourceType, name: string): MeshChange {
-  switch (type) {
-    case ADDRESS_TYPE:
-      return { kind: "remove-address", name };
-    case AUTHORIZATION_TYPE:
-      return { kind: "remove-policy", key: policyKey(name) };
-    default:
-      return type satisfies never;
-  }
 }

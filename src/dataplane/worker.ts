@@ -117,6 +117,7 @@ class DataPlaneWorker {
       sharedListeners: config.workerThreads > 1,
       wallClock: Date.now,
       random: Math.random,
+      hashSeed: start.hashSeed,
       onSurplus: (trim) => trimLater(this.#reactor, trim),
       fillRandom: randomBytes((bytes) => void crypto.getRandomValues(bytes)),
     });

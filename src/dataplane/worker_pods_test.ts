@@ -65,6 +65,7 @@ class Bed {
       sharedListeners: true,
       wallClock: () => NOW + this.network.now(),
       random: () => 0,
+      hashSeed: 0,
       fillRandom: (bytes) => void bytes.fill(1),
       addresses: (namespace) => [addressOf(namespace)],
     });

@@ -1,28 +1,50 @@
 /**
- * The format in which checked resources are passed to the workers: packed into shared memory, which the main isolate
- * writes once, whatever the number of workers, and which is not copied.
+ * The format in which checked resources are passed to the workers, in memory that all isolates share: the main isolate
+ * writes it once, whatever the number of workers.
+ *
+ * Workloads and services stay where main has written them (`mesh/records`), and a part says where. Policies are packed
+ * into memory that is used again:
  *
  *     record: kind u8 │ length of name u32 │ length of body u32 │ name, UTF-8 │ body
  *
  * Numbers are in network order.
  */
 import { Buffer } from "node:buffer";
-import type { ResourceType } from "./resources.ts";
+import type { Location, MeshChange, RecordChange } from "../mesh/model/changes.ts";
+import { NOWHERE } from "../mesh/records/record_memory.ts";
+import type { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "./resources.ts";
 
-/** A part of a batch. Each worker acknowledges it (`resources-applied`) before its memory is used again. */
-export interface ResourcePart {
-  /** A number that counts from 1 over all batches. */
-  readonly sequence: number;
-  readonly type: ResourceType;
+/** Workloads and services. */
+export interface AddressPayload {
+  readonly type: typeof ADDRESS_TYPE;
+  /** Segments that are new or gone. */
+  readonly segments: readonly RecordChange[];
+  /**
+   * Pairs of numbers, in the order of the changes: a record and nowhere; two places of a record that was moved; nowhere
+   * and the index of a name in {@link removed}.
+   */
+  readonly steps: Uint32Array;
+  readonly removed: readonly string[];
+}
+
+/** Policies. */
+export interface PolicyPayload {
+  readonly type: typeof AUTHORIZATION_TYPE;
   readonly memory: SharedArrayBuffer;
   /** The number of used bytes of {@link memory}. */
   readonly length: number;
+}
+
+/** A part of a batch. Each worker acknowledges it (`resources-applied`) before memory is used again. */
+export type ResourcePart = (AddressPayload | PolicyPayload) & {
+  /** A number that counts from 1 over all batches. */
+  readonly sequence: number;
   /** Whether it is the first and the last part of its batch. */
   readonly first: boolean;
   readonly last: boolean;
-}
+};
 
-/** One resource in a part. */
+/** One policy in a part. */
 export type PartRecord =
   /** `body`: a view of the part. */
   | { readonly kind: "changed"; readonly name: string; readonly body: Uint8Array }
@@ -31,10 +53,10 @@ export type PartRecord =
 const CHANGED = 0, REMOVED = 1;
 const HEAD = 9;
 
-/** Bytes of a part: about two hundred resources, which a worker applies in one or two milliseconds. */
+/** Bytes of a part: about two hundred resources, which a worker applies in a millisecond. */
 export const PART_BYTES = 64 * 1024;
 
-/** Writes the records of one part. */
+/** Writes the policies of one part. */
 export class PartWriter {
   readonly memory: SharedArrayBuffer;
   readonly #bytes: Buffer;
@@ -50,7 +72,7 @@ export class PartWriter {
     return this.#length;
   }
 
-  /** Appends a record. `body`: null for a removed resource. Returns false where it does not fit. */
+  /** Appends a record. `body`: null for a removed policy. Returns false where it does not fit. */
   add(name: string, body: Uint8Array | null): boolean {
     const room = this.#bytes.length - this.#length - HEAD - (body?.length ?? 0);
     // A UTF-16 unit takes at most three bytes in UTF-8.
@@ -72,8 +94,8 @@ export class PartWriter {
   }
 }
 
-/** Yields the records of a part. Their bodies are views of its memory. */
-export function* recordsOf(part: ResourcePart): Generator<PartRecord, void, undefined> {
+/** Yields the policies of a part. Their bodies are views of its memory. */
+export function* recordsOf(part: PolicyPayload): Generator<PartRecord, void, undefined> {
   const bytes = Buffer.from(part.memory);
   for (let at = 0; at < part.length;) {
     const bodyAt = at + HEAD + bytes.readUInt32BE(at + 1);
@@ -82,5 +104,17 @@ export function* recordsOf(part: ResourcePart): Generator<PartRecord, void, unde
     const removed = bytes[at] === REMOVED;
     yield removed ? { kind: "removed", name } : { kind: "changed", name, body: bytes.subarray(bodyAt, end) };
     at = end;
+  }
+}
+
+/** Yields the changes of a part with workloads and services. */
+export function* addressChanges(part: AddressPayload): Generator<MeshChange, void, undefined> {
+  yield* part.segments;
+  const { steps, removed } = part;
+  for (let i = 0; i < steps.length; i += 2) {
+    const first = steps[i]! as Location, second = steps[i + 1]! as Location;
+    if (first === NOWHERE) yield { kind: "remove-address", name: removed[second]! };
+    else if (second === NOWHERE) yield { kind: "record", at: first };
+    else yield { kind: "moved-record", from: first, to: second };
   }
 }

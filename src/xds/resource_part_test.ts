@@ -2,11 +2,11 @@ import { strict as assert } from "node:assert";
 import fc from "fast-check";
 import { istio } from "../../testkit/gen/resources.js";
 import { ResourceDecoder } from "./decode.ts";
-import { type PartRecord, PartWriter, recordsOf, type ResourcePart } from "./resource_part.ts";
-import { ADDRESS_TYPE } from "./resources.ts";
+import { type PartRecord, PartWriter, type PolicyPayload, recordsOf } from "./resource_part.ts";
+import { AUTHORIZATION_TYPE } from "./resources.ts";
 
-function partOf({ memory, length }: PartWriter): ResourcePart {
-  return { sequence: 1, type: ADDRESS_TYPE, memory, length, first: true, last: true };
+function partOf({ memory, length }: PartWriter): PolicyPayload {
+  return { type: AUTHORIZATION_TYPE, memory, length };
 }
 
 function plain(record: PartRecord): unknown {
@@ -35,17 +35,17 @@ Deno.test("resource part, property: written records are read back, and records t
   );
 });
 
-Deno.test("resource part: a resource is decoded from shared memory", () => {
+Deno.test("resource part: a policy is decoded from shared memory", () => {
   const name = "café-☃";
-  const body = istio.workload.Address.encode({ workload: { name, namespace: name, uid: "u" } }).finish();
+  const body = istio.security.Authorization.encode({ name, namespace: name }).finish();
   const writer = new PartWriter(new SharedArrayBuffer(1000));
   assert.ok(writer.add("", new Uint8Array(3)) && writer.add("u", body));
   const [, record] = [...recordsOf(partOf(writer))];
   assert.ok(record?.kind === "changed");
-  const decoded = new ResourceDecoder(16).decode(ADDRESS_TYPE, record.name, record.body);
+  const decoded = new ResourceDecoder(16).decode(AUTHORIZATION_TYPE, record.name, record.body);
   // The decoded change must not refer to the memory, which is used again.
   new Uint8Array(writer.memory).fill(0);
-  assert.ok(decoded.ok && decoded.change.kind === "workload");
-  assert.equal(decoded.change.workload.name, name);
-  assert.equal(decoded.change.workload.namespace, name);
+  assert.ok(decoded.ok && decoded.change.kind === "policy");
+  assert.equal(decoded.change.policy.name, name);
+  assert.equal(decoded.change.policy.namespace, name);
 });

@@ -32,6 +32,7 @@ export class ControlPlaneMesh {
   constructor({ config, workers, certificates, metrics, log, onReady }: ControlPlaneMeshParts) {
     this.#feed = new MeshFeed({
       workers: workers.all.length,
+      hashSeed: workers.hashSeed,
       send: (part) => workers.send({ kind: "resources", part }),
       ...SYSTEM_TURNS,
       events: {

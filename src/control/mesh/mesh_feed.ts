@@ -1,6 +1,6 @@
 /**
- * Passes the resources of the control plane to the workers: checks each resource, packs the valid ones, and waits until
- * every worker has applied them. So an acknowledged response holds everywhere, and a slow worker delays the control
+ * Passes the resources of the control plane to the workers: checks each resource, packs the valid ones into parts, and
+ * waits until every worker has applied them. So an acknowledged response holds everywhere, and a slow worker delays the control
  * plane instead of filling memory.
  *
  * Policies are sent while an earlier response about workloads is still being applied, except for what would leave a
@@ -16,16 +16,16 @@ import { invalidAltNames } from "../../mesh/model/workload_identity.ts";
 import type { Millis, TurnClock } from "../../net/clock.ts";
 import type { LogScope } from "../../telemetry/log.ts";
 import { type Decoded, ResourceDecoder } from "../../xds/decode.ts";
-import { PART_BYTES, PartWriter, type ResourcePart } from "../../xds/resource_part.ts";
+import type { AddressPayload, PolicyPayload, ResourcePart } from "../../xds/resource_part.ts";
 import {
   ADDRESS_TYPE,
   AUTHORIZATION_TYPE,
-  type RawResource,
   type Rejection,
   type ResourceBatch,
   type ResourceSink,
   type ResourceType,
 } from "../../xds/resources.ts";
+import { AddressPacking, type Checked, type Packing, PolicyPacking } from "./part_packing.ts";
 
 /** Parts that the slowest worker may have left to apply. */
 const WINDOW = 8;
@@ -38,6 +38,8 @@ const SHARED_TEXTS = 1 << 10;
 
 interface MeshFeedParts extends TurnClock {
   readonly workers: number;
+  /** Of hashes: that of the workers. */
+  readonly hashSeed: number;
   /** Sends a part to every worker. Each answers with {@link MeshFeed.applied}. */
   send(part: ResourcePart): void;
   readonly events: MeshFeedEvents;
@@ -58,7 +60,7 @@ type FeedLog = Pick<LogScope, "info" | "warn">;
 /** A batch that is being sent. */
 interface Sending {
   readonly type: ResourceType;
-  writer: PartWriter;
+  readonly packing: Packing<AddressPayload | PolicyPayload>;
   isFirst: boolean;
 }
 
@@ -72,7 +74,7 @@ interface InFlight {
 /** A part that some worker has not applied. */
 interface SentPart {
   readonly type: ResourceType;
-  readonly memory: SharedArrayBuffer;
+  release(): void;
   /** The workers that have not. */
   workers: number;
 }
@@ -88,21 +90,21 @@ export class MeshFeed implements ResourceSink {
     [ADDRESS_TYPE]: { count: 0, waiting: null },
     [AUTHORIZATION_TYPE]: { count: 0, waiting: null },
   };
-  /** Memory of applied parts, to be used again. */
-  readonly #free: SharedArrayBuffer[] = [];
+  readonly #packings: Readonly<Record<ResourceType, Packing<AddressPayload | PolicyPayload>>>;
   /** Policies that hold for a namespace or for all of them, and not for the workloads that name them. */
   readonly #wide = new Set<string>();
 
   constructor(parts: MeshFeedParts) {
     this.#parts = parts;
+    this.#packings = { [ADDRESS_TYPE]: new AddressPacking(parts.hashSeed), [AUTHORIZATION_TYPE]: new PolicyPacking() };
   }
 
   /** Resolves with the rejected resources once every worker has applied the others. */
   async apply(batch: ResourceBatch): Promise<readonly Rejection[]> {
     const { type, earlier } = batch;
     const unacceptable: Rejection[] = [], malformed: Rejection[] = [];
-    /** Bodies of policies by their name. */
-    const postponed = new Map<string, Uint8Array>();
+    /** Policies by their name. */
+    const postponed = new Map<string, Checked>();
     const log = this.#parts.events.log(batch.connection);
     const isTurnOver = this.#turnLimit();
     let sending = this.#begin(type);
@@ -112,11 +114,10 @@ export class MeshFeed implements ResourceSink {
       if (!decoded.ok) {
         (decoded.why === "unacceptable" ? unacceptable : malformed).push({ name, reason: decoded.reason });
       } else if ((this.#narrows(name, decoded.change) && earlier !== null) || postponed.has(name)) {
-        postponed.set(name, body.slice());
+        postponed.set(name, { name, body: body.slice(), change: decoded.change });
       } else {
-        // An Address contains its name.
-        const key = type === ADDRESS_TYPE ? "" : name;
-        if (!sending.writer.add(key, body)) await this.#addToNext(sending, key, body);
+        const resource = { name, body, change: decoded.change };
+        if (!sending.packing.add(resource)) await this.#addToNext(sending, resource);
       }
       if (isTurnOver()) await this.#parts.turn();
     }
@@ -125,13 +126,16 @@ export class MeshFeed implements ResourceSink {
       await earlier;
       sending = this.#begin(type);
     }
-    for (const [name, body] of postponed) {
-      if (!sending.writer.add(name, body)) await this.#addToNext(sending, name, body);
+    for (const resource of postponed.values()) {
+      if (!sending.packing.add(resource)) await this.#addToNext(sending, resource);
     }
     for (const name of batch.removed) {
       this.#reportRemoved(log, type, name);
       if (type === AUTHORIZATION_TYPE) this.#wide.delete(name);
-      if (!sending.writer.add(name, null)) await this.#addToNext(sending, name, null);
+      if (!sending.packing.remove(name)) {
+        await this.#sendFull(sending, null);
+        sending.packing.remove(name);
+      }
       if (isTurnOver()) await this.#parts.turn();
     }
     await this.#finish(sending);
@@ -143,7 +147,7 @@ export class MeshFeed implements ResourceSink {
     const part = this.#sentParts.get(sequence);
     if (part === undefined || --part.workers > 0) return;
     this.#sentParts.delete(sequence);
-    if (part.memory.byteLength === PART_BYTES) this.#free.push(part.memory);
+    part.release();
     const inFlight = this.#inFlight[part.type];
     inFlight.count--;
     if (inFlight.waiting === null || inFlight.count > inFlight.waiting.most) return;
@@ -153,13 +157,12 @@ export class MeshFeed implements ResourceSink {
   }
 
   #begin(type: ResourceType): Sending {
-    return { type, writer: this.#newWriter(0), isFirst: true };
+    return { type, packing: this.#packings[type], isFirst: true };
   }
 
   /** Sends what is left of the batch. Resolves once every worker has applied all of it. */
   #finish(sending: Sending): Promise<void> {
-    if (sending.writer.length > 0) this.#send(sending, true);
-    else this.#free.push(sending.writer.memory);
+    if (!sending.packing.isEmpty) this.#send(sending, null, true);
     return this.#untilInFlight(sending.type, 0);
   }
 
@@ -171,25 +174,26 @@ export class MeshFeed implements ResourceSink {
     return false;
   }
 
-  async #addToNext(sending: Sending, name: string, body: RawResource["body"] | null): Promise<void> {
-    if (sending.writer.length > 0) this.#send(sending, false);
-    await this.#untilInFlight(sending.type, WINDOW - 1);
-    sending.writer = this.#newWriter(PartWriter.sizeOf(name, body));
-    sending.writer.add(name, body);
+  async #addToNext(sending: Sending, resource: Checked): Promise<void> {
+    await this.#sendFull(sending, resource);
+    sending.packing.add(resource);
   }
 
-  #newWriter(size: number): PartWriter {
-    if (size > PART_BYTES) return new PartWriter(new SharedArrayBuffer(size));
-    return new PartWriter(this.#free.pop() ?? new SharedArrayBuffer(PART_BYTES));
+  /** Sends a part. The next one has room for `more`. */
+  #sendFull(sending: Sending, more: Checked | null): Promise<void> {
+    if (sending.packing.isEmpty) sending.packing.take(more, false).release();
+    else this.#send(sending, more, false);
+    return this.#untilInFlight(sending.type, WINDOW - 1);
   }
 
-  #send(sending: Sending, last: boolean): void {
-    const { type, writer: { memory, length }, isFirst: first } = sending;
+  #send(sending: Sending, more: Checked | null, last: boolean): void {
+    const { type, packing, isFirst: first } = sending;
+    const { payload, release } = packing.take(more, last);
     const sequence = ++this.#sent;
     sending.isFirst = false;
-    this.#sentParts.set(sequence, { type, memory, workers: this.#parts.workers });
+    this.#sentParts.set(sequence, { type, release, workers: this.#parts.workers });
     this.#inFlight[type].count++;
-    this.#parts.send({ sequence, type, memory, length, first, last });
+    this.#parts.send({ sequence, ...payload, first, last });
   }
 
   /** Resolves once at most `most` parts of the type are in flight. */

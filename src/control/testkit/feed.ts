@@ -30,7 +30,7 @@ class FeedWorker {
     this.#updates = new MeshUpdates({
       scheduler: this.scheduler,
       apply: (changes: readonly MeshChange[]) => {
-        this.batches.push(changes.length);
+        this.batches.push(changes.filter(({ kind }) => kind !== "segment").length);
         this.state.apply(changes);
       },
       onApplied: (sequence) => {
@@ -78,6 +78,7 @@ export class FeedBed {
     this.workers = Array.from({ length: workers }, () => new FeedWorker((s) => this.feed.applied(s)));
     this.feed = new MeshFeed({
       workers,
+      hashSeed: 0,
       send: (part) => this.workers.forEach((worker) => worker.receive(part)),
       turn: () => {
         this.turns++;

@@ -15,6 +15,8 @@ type WorkersEvents = Omit<WorkerEvents, "onDeath">;
 
 /** Starts the workers, sends messages to all of them and gathers their answers. */
 export class Workers {
+  /** Of the hashes of names and addresses, which others choose: the same for all isolates of this process. */
+  readonly hashSeed = crypto.getRandomValues(new Uint32Array(1))[0]!;
   readonly #config: Config;
   readonly #handles: WorkerHandle[];
   readonly #death = Promise.withResolvers<never>();
@@ -47,7 +49,8 @@ export class Workers {
   /** Resolves with the version of the TLS library. Rejects with a text for the operator. */
   async start(config: Config, filter: string, output: LogOutput): Promise<string> {
     for (const [index, worker] of this.#handles.entries()) {
-      worker.send({ kind: "start", config, filter, output, thread: threadName(index) });
+      const { hashSeed } = this;
+      worker.send({ kind: "start", config, filter, output, hashSeed, thread: threadName(index) });
     }
     const versions = await this.#all((worker) => worker.ready);
     return versions[0] ?? "none";

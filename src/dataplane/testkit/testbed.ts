@@ -101,6 +101,7 @@ export class TestNode {
       files: { ...files, read: (path) => options.files?.[path] ?? files.read(path) },
       wallClock: () => NOW + host.now() + this.clockError,
       random: options.random ?? (() => 0),
+      hashSeed: 0,
       fillRandom: (bytes) => void bytes.fill(this.#filling++),
     });
     this.pod = this.plane.startPod(config.workload!);

@@ -31,4 +31,17 @@ export type MeshChange =
   | { readonly kind: "remove-address"; readonly name: string }
   | { readonly kind: "remove-policy"; readonly key: PolicyKey }
   /** Removes everything; the first change of a loaded static file. */
-  | { readonly kind: "clear" };
+  | { readonly kind: "clear" }
+  | RecordChange;
+
+/** Changes by records that the main isolate has written into memory that isolates share (`records/record_memory.ts`). */
+export type RecordChange =
+  /** The memory of the segment with this number; null: it has no record any more. */
+  | { readonly kind: "segment"; readonly number: number; readonly memory: SharedArrayBuffer | null }
+  /** A workload or a service, new or changed. */
+  | { readonly kind: "record"; readonly at: Location }
+  /** A record was copied, nothing else changes. */
+  | { readonly kind: "moved-record"; readonly from: Location; readonly to: Location };
+
+/** Where a record is: the number of its segment and of the unit in it. 0: nowhere. */
+export type Location = number & { readonly _: "Location" };

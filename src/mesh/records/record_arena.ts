@@ -1,12 +1,14 @@
 /**
  * Places records in segments, and takes segments that have no record left for new ones. Where more than half of the
  * memory is lost between records, the records of the emptiest segment are moved, a segment at a time.
+ *
+ *     added ──retire──▶ retired: others may still read it ──release──▶ its memory is used again
  */
 import {
   HEAD,
   type Location,
   locationOf,
-  MAX_SEGMENTS,
+  OWN_SEGMENTS,
   type RecordMemory,
   type Segment,
   SEGMENT_BYTES,
@@ -21,8 +23,8 @@ const SEGMENT_UNITS = SEGMENT_BYTES / UNIT;
 const FIRST_UNIT = 1;
 /** Segments that may be lost between records before any is moved. */
 const SPARE_SEGMENTS = 4;
-/** Set in the flags of a record that was released. */
-const RELEASED = 1 << 31;
+/** Set in the flags of a record that was retired. */
+const RETIRED = 1 << 31;
 
 /** A segment in use. */
 interface Used {
@@ -33,19 +35,27 @@ interface Used {
   live: number;
 }
 
-/** The only writer of a {@link RecordMemory}. */
+/** Memory of an isolate's own, or memory that several isolates share. */
+type ArenaKind = "own" | "shared";
+
+/** The only writer of its segments. */
 export class RecordArena {
   readonly #memory: RecordMemory;
+  readonly #kind: ArenaKind;
+  /** The number of the first segment. */
+  readonly #base: number;
   readonly #used: (Used | undefined)[] = [];
-  /** Numbers without a segment; segments without a record. */
-  readonly #numbers: number[] = [];
+  /** Indexes without a segment; segments without a record. */
+  readonly #indexes: number[] = [];
   readonly #free: Segment[] = [];
   #current = -1;
   #inUse = 0;
   #live = 0;
 
-  constructor(memory: RecordMemory) {
+  constructor(memory: RecordMemory, kind: ArenaKind) {
     this.#memory = memory;
+    this.#kind = kind;
+    this.#base = kind === "shared" ? 0 : OWN_SEGMENTS;
   }
 
   /** Bytes of segments in use, and of records in them. */
@@ -56,43 +66,46 @@ export class RecordArena {
   /** Copies a record and returns where it is. Throws where the memory has no segment left. */
   add(record: Uint8Array): Location {
     const units = record.length / UNIT;
-    const { number, used } = this.#roomFor(units);
+    const { index, used } = this.#roomFor(units);
     const unit = used.end;
     used.segment.bytes.set(record, unit * UNIT);
     used.end += units;
     used.live += units;
     this.#live += units;
-    return locationOf(number, unit);
+    return locationOf(this.#base + index, unit);
   }
 
-  /** The record is not used any more. */
+  /** The record is not part of the mesh any more. It may still be read until {@link release}. */
+  retire(at: Location): void {
+    this.#usedAt(at).segment.words[unitNumber(at) * 2 + HEAD.flags]! |= RETIRED;
+  }
+
+  /** Nobody reads the record any more; it was retired. */
   release(at: Location): void {
-    const number = segmentNumber(at);
-    const used = this.#used[number]!;
-    const word = unitNumber(at) * 2;
-    const units = used.segment.words[word + HEAD.units]!;
-    used.segment.words[word + HEAD.flags]! |= RELEASED;
+    const used = this.#usedAt(at);
+    const units = used.segment.words[unitNumber(at) * 2 + HEAD.units]!;
     used.live -= units;
     this.#live -= units;
-    if (used.live === 0 && number !== this.#current) this.#remove(number);
+    const index = segmentNumber(at) - this.#base;
+    if (used.live === 0 && index !== this.#current) this.#remove(index);
   }
 
-  /**
-   * Moves the records of one segment where much memory is lost. `moved` is called for each, after which its old place
-   * is not used any more.
-   */
+  #usedAt(at: Location): Used {
+    return this.#used[segmentNumber(at) - this.#base]!;
+  }
+
+  /** Copies the records of one segment where much memory is lost. `moved` is called for each and retires the old one. */
   compact(moved: (from: Location, to: Location) => void): void {
     if (this.#inUse <= 2 * this.#live + SPARE_SEGMENTS * SEGMENT_UNITS) return;
-    const number = this.#emptiest();
-    const used = this.#used[number];
+    const index = this.#emptiest();
+    const used = this.#used[index];
     if (used === undefined) return;
     const { bytes, words } = used.segment;
     for (let unit = FIRST_UNIT; unit < used.end;) {
       const units = words[unit * 2 + HEAD.units]!;
-      if ((words[unit * 2 + HEAD.flags]! & RELEASED) === 0) {
-        const from = locationOf(number, unit);
-        moved(from, this.add(bytes.subarray(unit * UNIT, (unit + units) * UNIT)));
-        this.release(from);
+      if ((words[unit * 2 + HEAD.flags]! & RETIRED) === 0) {
+        const to = this.add(bytes.subarray(unit * UNIT, (unit + units) * UNIT));
+        moved(locationOf(this.#base + index, unit), to);
       }
       unit += units;
     }
@@ -100,40 +113,44 @@ export class RecordArena {
 
   /** Releases all records. */
   clear(): void {
-    this.#memory.clear();
-    this.#used.length = this.#numbers.length = this.#free.length = 0;
+    for (const index of this.#used.keys()) this.#memory.set(this.#base + index, null);
+    this.#used.length = this.#indexes.length = this.#free.length = 0;
     this.#current = -1;
     this.#inUse = this.#live = 0;
   }
 
-  #roomFor(units: number): { readonly number: number; readonly used: Used } {
+  #roomFor(units: number): { readonly index: number; readonly used: Used } {
     const current = this.#used[this.#current];
     if (current !== undefined && current.end + units <= current.segment.bytes.length / UNIT) {
-      return { number: this.#current, used: current };
+      return { index: this.#current, used: current };
     }
     const isLong = units > SEGMENT_UNITS - FIRST_UNIT;
     const segment = isLong
-      ? segmentOf(new ArrayBuffer((units + FIRST_UNIT) * UNIT))
-      : this.#free.pop() ?? segmentOf(new ArrayBuffer(SEGMENT_BYTES));
-    const number = this.#numbers.pop() ?? this.#used.length;
-    if (number === MAX_SEGMENTS) throw new RangeError("The mesh does not fit into the memory for its resources");
+      ? this.#newSegment((units + FIRST_UNIT) * UNIT)
+      : this.#free.pop() ?? this.#newSegment(SEGMENT_BYTES);
+    const index = this.#indexes.pop() ?? this.#used.length;
+    if (index === OWN_SEGMENTS) throw new RangeError("The mesh does not fit into the memory for its resources");
     const used = { segment, end: FIRST_UNIT, live: 0 };
-    this.#used[number] = used;
-    this.#memory.set(number, segment);
+    this.#used[index] = used;
+    this.#memory.set(this.#base + index, segment);
     this.#inUse += segment.bytes.length / UNIT;
     if (!isLong) {
       const last = this.#current;
-      this.#current = number;
+      this.#current = index;
       if (current !== undefined && current.live === 0) this.#remove(last);
     }
-    return { number, used };
+    return { index, used };
   }
 
-  #remove(number: number): void {
-    const { segment } = this.#used[number]!;
-    this.#used[number] = undefined;
-    this.#numbers.push(number);
-    this.#memory.set(number, undefined);
+  #newSegment(bytes: number): Segment {
+    return segmentOf(this.#kind === "shared" ? new SharedArrayBuffer(bytes) : new ArrayBuffer(bytes));
+  }
+
+  #remove(index: number): void {
+    const { segment } = this.#used[index]!;
+    this.#used[index] = undefined;
+    this.#indexes.push(index);
+    this.#memory.set(this.#base + index, null);
     this.#inUse -= segment.bytes.length / UNIT;
     if (segment.bytes.length === SEGMENT_BYTES && this.#free.length < SPARE_SEGMENTS) this.#free.push(segment);
   }
@@ -141,9 +158,9 @@ export class RecordArena {
   #emptiest(): number {
     let found = -1;
     let least = SEGMENT_UNITS;
-    for (const [number, used] of this.#used.entries()) {
-      if (used === undefined || number === this.#current || used.live >= least) continue;
-      found = number;
+    for (const [index, used] of this.#used.entries()) {
+      if (used === undefined || index === this.#current || used.live >= least) continue;
+      found = index;
       least = used.live;
     }
     return found;

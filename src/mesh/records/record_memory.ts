@@ -10,10 +10,13 @@
  * name in lower case. The fields begin with the key. Numbers have the byte order of the machine.
  */
 import { Buffer } from "node:buffer";
+import type { Location } from "../model/changes.ts";
 import type { Bytes } from "./byte_cache.ts";
 
-/** Where a record is: the number of the segment and the unit in it. 0: nowhere. */
-export type Location = number & { readonly _: "Location" };
+export type { Location };
+
+/** Flags of records: this one tells services from workloads, the others are those of the kind. */
+export const IS_SERVICE = 1 << 30;
 
 /** No record. */
 export const NOWHERE = 0 as Location;
@@ -24,8 +27,8 @@ const UNIT_BITS = 15;
 const UNIT_MASK = (1 << UNIT_BITS) - 1;
 /** Bytes of a segment. A record that does not fit into one has a longer segment of its own. */
 export const SEGMENT_BYTES = UNIT << UNIT_BITS;
-/** The most segments there may be. */
-export const MAX_SEGMENTS = 1 << (32 - UNIT_BITS);
+/** Segments below this number are in memory that isolates share, as many others in an isolate's own. */
+export const OWN_SEGMENTS = 1 << (31 - UNIT_BITS);
 
 /** Positions of the 32-bit numbers at the beginning of a record. */
 export const HEAD = { units: 0, hash: 1, flags: 2, addresses: 3, links: 4, lists: 5 } as const;
@@ -58,25 +61,24 @@ export function unitNumber(at: Location): number {
 
 /** The segments by their numbers. */
 export class RecordMemory {
-  readonly #segments: (Segment | undefined)[] = [];
+  readonly #shared: (Segment | undefined)[] = [];
+  readonly #own: (Segment | undefined)[] = [];
 
-  /** Adds, replaces or (undefined) removes a segment. */
-  set(number: number, segment: Segment | undefined): void {
-    this.#segments[number] = segment;
+  /** Adds, replaces or (null) removes a segment. */
+  set(number: number, segment: Segment | null): void {
+    if (number < OWN_SEGMENTS) this.#shared[number] = segment ?? undefined;
+    else this.#own[number - OWN_SEGMENTS] = segment ?? undefined;
   }
 
   /** Returns the segment of a record that exists. */
   segment(at: Location): Segment {
-    return this.#segments[at >>> UNIT_BITS]!;
+    const number = segmentNumber(at);
+    return number < OWN_SEGMENTS ? this.#shared[number]! : this.#own[number - OWN_SEGMENTS]!;
   }
 
   /** Returns a number of the record's head. */
   head(at: Location, word: number): number {
-    return this.#segments[at >>> UNIT_BITS]!.words[((at & UNIT_MASK) << 1) + word]!;
-  }
-
-  clear(): void {
-    this.#segments.length = 0;
+    return this.segment(at).words[((at & UNIT_MASK) << 1) + word]!;
   }
 }
 

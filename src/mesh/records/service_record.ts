@@ -3,7 +3,7 @@ import type { Ip } from "../../net/address.ts";
 import type { Cidr } from "../model/cidr.ts";
 import type { LoadBalancer, NamespacedHostname, RoutingScope, Service, WeightedWaypoint } from "../model/model.ts";
 import { readGateway, writeGateway } from "./fields.ts";
-import { HEAD, type Location } from "./record_memory.ts";
+import { HEAD, IS_SERVICE, type Location } from "./record_memory.ts";
 import type { RecordReader } from "./record_reader.ts";
 import type { RecordWriter } from "./record_writer.ts";
 import { hashOfAddress, hashOfText } from "./text_hash.ts";
@@ -83,7 +83,7 @@ export function readService(reader: RecordReader, at: Location): Service {
 }
 
 function flagsOf(service: Service): number {
-  return (service.canonical ? SERVICE.canonical : 0) |
+  return IS_SERVICE | (service.canonical ? SERVICE.canonical : 0) |
     (service.visibility === "Namespace" ? SERVICE.namespaceOnly : 0) |
     (service.loadBalancer !== null ? SERVICE.hasLoadBalancer : 0) |
     (service.loadBalancer?.healthPolicy === "AllowAll" ? SERVICE.allowAll : 0) |

@@ -2,12 +2,14 @@
 
 const INITIAL = 64;
 
-/** Returns the array where `id` fits, else a longer copy. */
-export function columnFor<T extends Uint32Array | Uint8Array>(column: T, id: number): T {
+/**
+ * Returns the column where `id` fits, else a longer one in its place. The old memory is given back at once: collections
+ * of an isolate that has nothing to do come late.
+ */
+export function columnFor(column: Uint32Array<ArrayBuffer>, id: number): Uint32Array<ArrayBuffer> {
   if (id < column.length) return column;
-  const longer = new (column.constructor as new (length: number) => T)(Math.max(INITIAL, column.length * 2, id + 1));
-  longer.set(column);
-  return longer;
+  const length = Math.max(INITIAL, column.length * 2, id + 1);
+  return new Uint32Array(column.buffer.transfer(length * Uint32Array.BYTES_PER_ELEMENT));
 }
 
 /** Gives out numbers from 0, those that were given back first. */

@@ -36,6 +36,8 @@ class Part {
     this.#slots = new Uint32Array(2 * old.length);
     this.#mask = old.length - 1;
     for (let i = 0; i < old.length; i += 2) if (old[i + 1] !== 0) this.#put(old[i]!, old[i + 1]!);
+    // Gives the memory back at once.
+    old.buffer.transfer(0);
   }
 
   remove(hash: number, id: number): void {

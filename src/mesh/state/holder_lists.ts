@@ -92,7 +92,8 @@ export class HolderLists {
   clear(): void {
     this.#first.clear();
     this.#numbers.clear();
-    this.#holders = this.#next = new Uint32Array(0);
+    this.#holders = new Uint32Array(0);
+    this.#next = new Uint32Array(0);
     this.#size = 0;
   }
 }

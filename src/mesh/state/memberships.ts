@@ -131,16 +131,14 @@ export class Memberships {
 
   clear(): void {
     this.#numbers.clear();
-    this.#workload =
-      this.#list =
-      this.#nextOfWorkload =
-      this.#next =
-      this.#before =
-        new Uint32Array(0);
-    this.#firstOfWorkload =
-      this.#first =
-      this.#last =
-      this.#sizes =
-        new Uint32Array(0);
+    this.#workload = new Uint32Array(0);
+    this.#list = new Uint32Array(0);
+    this.#nextOfWorkload = new Uint32Array(0);
+    this.#next = new Uint32Array(0);
+    this.#before = new Uint32Array(0);
+    this.#firstOfWorkload = new Uint32Array(0);
+    this.#first = new Uint32Array(0);
+    this.#last = new Uint32Array(0);
+    this.#sizes = new Uint32Array(0);
   }
 }

@@ -296,6 +296,7 @@ export class ServiceIndex {
     this.#listNumbers.clear();
     this.#staged.clear();
     this.#stagedKeys.clear();
-    this.#listOf = this.#serviceOf = new Uint32Array(0);
+    this.#listOf = new Uint32Array(0);
+    this.#serviceOf = new Uint32Array(0);
   }
 }

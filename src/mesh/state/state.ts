@@ -6,8 +6,9 @@
  */
 import type { Ip } from "../../net/address.ts";
 import type { Clock } from "../../net/clock.ts";
-import type { MeshChange, ServiceChange, WorkloadChange } from "../model/changes.ts";
+import type { MeshChange } from "../model/changes.ts";
 import {
+  type Endpoint,
   type NamespacedHostname,
   parseNamespacedHostname,
   type Policy,
@@ -28,7 +29,16 @@ import type { ServiceEntry } from "./service_entry.ts";
 import { ServiceIndex } from "./service_index.ts";
 import { WorkloadIndex } from "./workload_index.ts";
 import { RecordArena } from "../records/record_arena.ts";
-import { type Location, NOWHERE, RecordMemory } from "../records/record_memory.ts";
+import {
+  HEAD,
+  IS_SERVICE,
+  type Location,
+  NOWHERE,
+  OWN_SEGMENTS,
+  RecordMemory,
+  segmentNumber,
+  segmentOf,
+} from "../records/record_memory.ts";
 import { RecordReader } from "../records/record_reader.ts";
 import { RecordWriter } from "../records/record_writer.ts";
 import { hashOfAddress } from "../records/text_hash.ts";
@@ -55,7 +65,7 @@ export type Found = Workload | ServiceEntry;
 export class MeshState {
   readonly #seed: number;
   readonly #memory = new RecordMemory();
-  readonly #arena = new RecordArena(this.#memory);
+  readonly #arena = new RecordArena(this.#memory, "own");
   readonly #writer = new RecordWriter();
   readonly #workloads: WorkloadIndex;
   readonly #services: ServiceIndex;
@@ -71,7 +81,7 @@ export class MeshState {
 
   /**
    * `localNode`: the name of this node; null: every workload counts as local. `clock`: for {@link health}, and policies.
-   * `seed`: of hashes, a random 32-bit number where others choose names and addresses.
+   * `seed`: of hashes, a random 32-bit number where others choose names and addresses; that of the shared records.
    */
   constructor(localNode: string | null = null, clock: Clock | null = null, seed = 0) {
     const reader = new RecordReader(this.#memory);
@@ -132,9 +142,12 @@ export class MeshState {
   #apply(change: MeshChange, warnings: string[]): void {
     switch (change.kind) {
       case "workload":
-        return this.#upsertWorkload(change);
+        return this.#upsertWorkload(this.#arena.add(writeWorkload(this.#writer, this.#seed, change)));
       case "service":
-        return this.#upsertService(change);
+        return this.#upsertService(
+          this.#arena.add(writeService(this.#writer, this.#seed, change.service)),
+          change.endpoints,
+        );
       case "policy":
         this.#policies.insert(change.key, change.policy);
         this.#changed.policies = true;
@@ -147,16 +160,25 @@ export class MeshState {
         return;
       case "clear":
         return this.#clear();
+      case "segment":
+        return this.#memory.set(change.number, change.memory === null ? null : segmentOf(change.memory));
+      case "record":
+        return this.#isService(change.at) ? this.#upsertService(change.at, []) : this.#upsertWorkload(change.at);
+      case "moved-record":
+        return this.#moved(change.from, change.to);
       default:
         return change satisfies never;
     }
   }
 
-  #upsertWorkload(change: WorkloadChange): void {
-    const at = this.#arena.add(writeWorkload(this.#writer, this.#seed, change));
+  #isService(at: Location): boolean {
+    return (this.#memory.head(at, HEAD.flags) & IS_SERVICE) !== 0;
+  }
+
+  #upsertWorkload(at: Location): void {
     const old = this.#workloads.findLike(at);
     if (old >= 0) this.#removeWorkload(old);
-    else this.#services.invalidateEmbedding(() => change.workload.uid);
+    else this.#services.invalidateEmbedding(() => this.#workloads.uidAt(at));
     const id = this.#workloads.insert(at);
     if (this.#places.size > 0) this.#places.added(this.#workloads.addressHashes(at));
     this.#services.addEndpoints(id);
@@ -172,19 +194,24 @@ export class MeshState {
     if (this.#workloads.isLocal(id)) this.#changed.localWorkloads = true;
     const at = this.#workloads.location(id);
     this.#workloads.remove(id);
-    this.#arena.release(at);
+    this.#release(at);
   }
 
-  #upsertService({ service, endpoints }: ServiceChange): void {
-    const at = this.#arena.add(writeService(this.#writer, this.#seed, service));
-    const old = this.#services.insert(at, endpoints);
-    if (old !== NOWHERE) this.#arena.release(old);
+  #upsertService(at: Location, endpoints: readonly Endpoint[]): void {
+    this.#release(this.#services.insert(at, endpoints));
+  }
+
+  /** The record is not used any more. Those in shared memory are released by the isolate that has written them. */
+  #release(at: Location): void {
+    if (segmentNumber(at) < OWN_SEGMENTS) return;
+    this.#arena.retire(at);
+    this.#arena.release(at);
   }
 
   /** False: it was not there. */
   #removeService(key: NamespacedHostname): boolean {
     const at = this.#services.remove(key);
-    if (at !== NOWHERE) this.#arena.release(at);
+    this.#release(at);
     return at !== NOWHERE;
   }
 
@@ -203,8 +230,8 @@ export class MeshState {
   }
 
   #moved(from: Location, to: Location): void {
-    this.#workloads.moved(from, to);
-    this.#services.moved(from, to);
+    (this.#isService(to) ? this.#services : this.#workloads).moved(from, to);
+    this.#release(from);
   }
 
   #clear(): void {
@@ -327,7 +354,7 @@ export class MeshState {
     return this.#services.staged;
   }
 
-  /** Bytes of workloads and services, and of the memory for them. */
+  /** Bytes of workloads and services in memory of this isolate's own, and of that memory. */
   get recordBytes(): RecordArena["bytes"] {
     return this.#arena.bytes;
   }

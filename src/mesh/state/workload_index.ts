@@ -61,6 +61,11 @@ export class WorkloadIndex {
     return this.#table.findLike(at);
   }
 
+  /** The uid in a record. */
+  uidAt(at: Location): WorkloadUid {
+    return this.#table.keyAt(at) as WorkloadUid;
+  }
+
   uid(id: number): WorkloadUid {
     return this.#table.key(id) as WorkloadUid;
   }

@@ -34,6 +34,9 @@ export class PlainMesh {
         return this.#services.clear();
       case "policy":
       case "remove-policy":
+      case "segment":
+      case "record":
+      case "moved-record":
         return;
       default:
         change satisfies never;
