@@ -18,12 +18,12 @@ const PLACES = RESOURCES.map(({ name, body }) => {
   assert.ok(decoded.ok && (decoded.change.kind === "workload" || decoded.change.kind === "service"));
   return RECORDS.put(decoded.change);
 });
-const SEGMENTS = RECORDS.takeSegments();
+const MEMORY = RECORDS.takeMemory();
 
 /** All resources, as part of a larger batch. */
 function part(sequence: number, first: boolean, last: boolean): ResourcePart {
   const steps = Uint32Array.from(PLACES.flatMap((at) => [at, 0]));
-  return { sequence, type: ADDRESS_TYPE, segments: [], steps, removed: [], first, last };
+  return { sequence, type: ADDRESS_TYPE, memory: [], steps, removed: [], first, last };
 }
 
 function policyPart(
@@ -56,7 +56,7 @@ function bed(): Bed {
   let arrivals = 0;
   const scheduler = new MemoryScheduler();
   const state = new MeshState();
-  state.apply(SEGMENTS);
+  state.apply(MEMORY);
   const here: Bed = {
     scheduler,
     state,

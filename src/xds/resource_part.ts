@@ -17,8 +17,8 @@ import type { ADDRESS_TYPE, AUTHORIZATION_TYPE } from "./resources.ts";
 /** Workloads and services. */
 export interface AddressPayload {
   readonly type: typeof ADDRESS_TYPE;
-  /** Segments that are new or gone. */
-  readonly segments: readonly RecordChange[];
+  /** Segments that are new or gone, and new texts. */
+  readonly memory: readonly RecordChange[];
   /**
    * Pairs of numbers, in the order of the changes: a record and nowhere; two places of a record that was moved; nowhere
    * and the index of a name in {@link removed}.
@@ -109,7 +109,7 @@ export function* recordsOf(part: PolicyPayload): Generator<PartRecord, void, und
 
 /** Yields the changes of a part with workloads and services. */
 export function* addressChanges(part: AddressPayload): Generator<MeshChange, void, undefined> {
-  yield* part.segments;
+  yield* part.memory;
   const { steps, removed } = part;
   for (let i = 0; i < steps.length; i += 2) {
     const first = steps[i]! as Location, second = steps[i + 1]! as Location;

@@ -77,10 +77,10 @@ export class AddressPacking implements Packing<AddressPayload> {
 
   take(_more: Checked | null, last: boolean): Packed<AddressPayload> {
     if (last) { for (const { from, to } of this.#records.compact()) this.#step(from, to); }
-    const segments = this.#records.takeSegments();
+    const memory = this.#records.takeMemory();
     const retired = this.#records.takeRetired();
     const steps = Uint32Array.from(this.#steps);
-    const payload = { type: ADDRESS_TYPE, segments, steps, removed: this.#removed } as const;
+    const payload = { type: ADDRESS_TYPE, memory, steps, removed: this.#removed } as const;
     this.#steps = [];
     this.#removed = [];
     this.#bytes = 0;

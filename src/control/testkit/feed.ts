@@ -30,7 +30,7 @@ class FeedWorker {
     this.#updates = new MeshUpdates({
       scheduler: this.scheduler,
       apply: (changes: readonly MeshChange[]) => {
-        this.batches.push(changes.filter(({ kind }) => kind !== "segment").length);
+        this.batches.push(changes.filter(({ kind }) => kind !== "segment" && kind !== "texts").length);
         this.state.apply(changes);
       },
       onApplied: (sequence) => {

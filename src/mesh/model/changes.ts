@@ -38,6 +38,8 @@ export type MeshChange =
 export type RecordChange =
   /** The memory of the segment with this number; null: it has no record any more. */
   | { readonly kind: "segment"; readonly number: number; readonly memory: SharedArrayBuffer | null }
+  /** Further texts to which records refer. */
+  | { readonly kind: "texts"; readonly texts: readonly string[] }
   /** A workload or a service, new or changed. */
   | { readonly kind: "record"; readonly at: Location }
   /** A record was copied, nothing else changes. */

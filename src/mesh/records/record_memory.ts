@@ -63,6 +63,19 @@ export function unitNumber(at: Location): number {
 export class RecordMemory {
   readonly #shared: (Segment | undefined)[] = [];
   readonly #own: (Segment | undefined)[] = [];
+  /** The texts of `text_table.ts` by their numbers. */
+  readonly #sharedTexts: string[] = [];
+  readonly #ownTexts: string[] = [];
+
+  /** Adds texts that records refer to. */
+  addTexts(kind: "own" | "shared", texts: readonly string[]): void {
+    for (const text of texts) (kind === "own" ? this.#ownTexts : this.#sharedTexts).push(text);
+  }
+
+  /** Returns the texts to which a record refers. */
+  texts(at: Location): readonly string[] {
+    return segmentNumber(at) < OWN_SEGMENTS ? this.#sharedTexts : this.#ownTexts;
+  }
 
   /** Adds, replaces or (null) removes a segment. */
   set(number: number, segment: Segment | null): void {

@@ -3,6 +3,7 @@ import { Buffer } from "node:buffer";
 import type { PortMap } from "../model/model.ts";
 import { ByteCache, type Bytes, TextCache } from "./byte_cache.ts";
 import { fieldsAt, type Location, type RecordMemory } from "./record_memory.ts";
+import { ASCII, KIND, KIND_BITS, TABLE, WIDE } from "./text_table.ts";
 
 /** Texts and port maps that records share. */
 const SHARED_TEXTS = 1 << 12;
@@ -14,6 +15,7 @@ export class RecordReader {
   readonly #texts = new TextCache(SHARED_TEXTS);
   readonly #ports = new ByteCache<PortMap>(SHARED_PORTS);
   #bytes = Buffer.alloc(0) as Bytes;
+  #table: readonly string[] = [];
   #at = 0;
 
   constructor(memory: RecordMemory) {
@@ -24,6 +26,7 @@ export class RecordReader {
   open(at: Location): void {
     const segment = this.memory.segment(at);
     this.#bytes = segment.bytes;
+    this.#table = this.memory.texts(at);
     this.#at = fieldsAt(segment, at);
   }
 
@@ -50,7 +53,7 @@ export class RecordReader {
     const head = this.number();
     const start = this.#next(head);
     if (head === 0) return "";
-    if ((head & 1) === 0) return this.#texts.get(this.#bytes, start, this.#at) ?? "";
+    if ((head & KIND) === ASCII) return this.#texts.get(this.#bytes, start, this.#at) ?? "";
     return this.#own(head, start);
   }
 
@@ -58,8 +61,8 @@ export class RecordReader {
   isText(text: string): boolean {
     const head = this.number();
     const start = this.#next(head);
-    if (head >>> 1 !== text.length) return false;
-    if (head & 1) return this.#own(head, start) === text;
+    if ((head & KIND) !== ASCII) return this.#own(head, start) === text;
+    if (head >>> KIND_BITS !== text.length) return false;
     const bytes = this.#bytes;
     // Backwards, as keys differ in their last characters.
     for (let i = text.length - 1; i >= 0; i--) if (bytes[start + i] !== text.charCodeAt(i)) return false;
@@ -98,12 +101,20 @@ export class RecordReader {
   /** Moves behind a text and returns its start. */
   #next(head: number): number {
     const start = this.#at;
-    this.#at = start + (head >>> 1) * (1 + (head & 1));
+    const kind = head & KIND, length = head >>> KIND_BITS;
+    if (kind !== TABLE) this.#at = start + (kind === WIDE ? 2 * length : length);
     return start;
   }
 
   #own(head: number, start: number): string {
-    return head & 1 ? this.#bytes.toString("utf16le", start, this.#at) : this.#bytes.latin1Slice(start, this.#at);
+    switch (head & KIND) {
+      case ASCII:
+        return this.#bytes.latin1Slice(start, this.#at);
+      case WIDE:
+        return this.#bytes.toString("utf16le", start, this.#at);
+      default:
+        return this.#table[head >>> KIND_BITS]!;
+    }
   }
 }
 

@@ -1,6 +1,7 @@
 /** Writes one record after the other into memory of its own, from where it is copied (`record_memory.ts`). */
 import { Buffer } from "node:buffer";
 import { HEAD, UNIT } from "./record_memory.ts";
+import { ASCII, KIND_BITS, TABLE, type TextTable, WIDE } from "./text_table.ts";
 
 /** Bytes at first. Grows with the longest record. */
 const INITIAL = 4096;
@@ -18,6 +19,11 @@ export class RecordWriter {
   #bytes = Buffer.alloc(INITIAL);
   #words = new Uint32Array(this.#bytes.buffer, this.#bytes.byteOffset, INITIAL >> 2);
   #at = 0;
+  readonly #table: TextTable;
+
+  constructor(table: TextTable) {
+    this.#table = table;
+  }
 
   /** Begins a record. */
   begin({ hash, flags, addresses, links }: RecordHead): void {
@@ -52,13 +58,20 @@ export class RecordWriter {
     this.#bytes[this.#at++] = value;
   }
 
+  /** Adds a text that very many records have. */
+  commonText(text: string): void {
+    const number = text === "" ? -1 : this.#table.number(text);
+    if (number < 0) this.text(text);
+    else this.number(number << KIND_BITS | TABLE);
+  }
+
   /** Adds a text: one byte for each character where all are ASCII, else two. */
   text(text: string): void {
     const { length } = text;
     let bits = 0;
     for (let i = 0; i < length; i++) bits |= text.charCodeAt(i);
     const isWide = bits > 127;
-    this.number(length * 2 + (isWide ? 1 : 0));
+    this.number(length << KIND_BITS | (isWide ? WIDE : ASCII));
     this.#reserve(length * 2);
     const bytes = this.#bytes;
     if (isWide) this.#at += bytes.write(text, this.#at, "utf16le");
@@ -69,6 +82,12 @@ export class RecordWriter {
   texts(texts: readonly string[]): void {
     this.number(texts.length);
     for (let i = 0; i < texts.length; i++) this.text(texts[i]!);
+  }
+
+  /** As {@link texts}, of texts that very many records have. */
+  commonTexts(texts: readonly string[]): void {
+    this.number(texts.length);
+    for (let i = 0; i < texts.length; i++) this.commonText(texts[i]!);
   }
 
   /** Adds pairs of ports, with the number of their bytes before them. */

@@ -7,6 +7,7 @@ import { RecordArena } from "./record_arena.ts";
 import { HEAD, type Location, RecordMemory, SEGMENT_BYTES } from "./record_memory.ts";
 import { RecordReader } from "./record_reader.ts";
 import { RecordWriter } from "./record_writer.ts";
+import { TextTable } from "./text_table.ts";
 import { readService, writeService } from "./service_record.ts";
 import { eachService, readEndpoint, readWorkload, writeWorkload } from "./workload_record.ts";
 
@@ -14,15 +15,21 @@ const SEED = 7;
 
 function bed() {
   const memory = new RecordMemory();
-  const arena = new RecordArena(memory, "own"), reader = new RecordReader(memory), writer = new RecordWriter();
-  return { memory, arena, reader, writer };
+  const arena = new RecordArena(memory, "own"), reader = new RecordReader(memory);
+  const texts = new TextTable(), writer = new RecordWriter(texts);
+  const add = (change: WorkloadChange | ServiceChange) => {
+    const record = bytesOf(writer, change);
+    memory.addTexts("own", texts.takeAdded());
+    return arena.add(record);
+  };
+  return { memory, arena, reader, add };
 }
 
 Deno.test("records, property: workloads and services are read back as they were written", () => {
-  const { arena, reader, writer } = bed();
+  const { reader, add } = bed();
   fc.assert(fc.property(CHANGES, (changes) => {
     const resources = changes.filter((each) => each.kind === "workload" || each.kind === "service");
-    const written = resources.map((change) => ({ change, at: arena.add(bytesOf(writer, change)) }));
+    const written = resources.map((change) => ({ change, at: add(change) }));
     for (const { change, at } of written) {
       if (change.kind === "service") {
         assert.deepEqual(readService(reader, at), change.service);
@@ -45,7 +52,7 @@ function bytesOf(writer: RecordWriter, change: WorkloadChange | ServiceChange): 
 }
 
 Deno.test("records: a workload whose services are not those of its ports, and one with many of both", () => {
-  const { arena, reader, writer } = bed();
+  const { reader, add } = bed();
   const some = workload({ uid: "w", services: { "ns/a": { 80: 8080 } } });
   const many = workload({
     uid: "x".repeat(300),
@@ -54,13 +61,13 @@ Deno.test("records: a workload whose services are not those of its ports, and on
   });
   const unlisted: WorkloadChange = { ...some, workload: { ...some.workload, services: [] } };
   for (const change of [some, many, unlisted, { ...some, endpoints: new Map() }]) {
-    assert.deepEqual(readWorkload(reader, arena.add(writeWorkload(writer, SEED, change))), change.workload);
+    assert.deepEqual(readWorkload(reader, add(change)), change.workload);
   }
   const huge: WorkloadChange = {
     ...some,
     endpoints: new Map([[some.workload.services[0]!, ports(Object.fromEntries([...Array(60_000).keys()].entries()))]]),
   };
-  const at = arena.add(writeWorkload(writer, SEED, huge));
+  const at = add(huge);
   assert.equal(readEndpoint(reader, at, some.workload.services[0]!)!.ports.size, 60_000);
 });
 
@@ -113,4 +120,11 @@ Deno.test("arena, property: records keep their bytes, and the memory is at most 
   for (const place of places.values()) forget(place);
   assert.equal(arena.bytes.live, 0);
   assert.ok(arena.bytes.used <= SEGMENT_BYTES, "the current segment is left");
+});
+
+Deno.test("records: more common texts than the table has are in the records", () => {
+  const { reader, add } = bed();
+  const changes = Array.from({ length: 9000 }, (_, i) => workload({ uid: `${i}`, node: `node-${i}`, namespace: "é" }));
+  const places = changes.map(add);
+  for (const [i, change] of changes.entries()) assert.deepEqual(readWorkload(reader, places[i]!), change.workload);
 });

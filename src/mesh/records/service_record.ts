@@ -33,7 +33,7 @@ export function writeService(writer: RecordWriter, seed: number, service: Servic
   });
   writer.text(service.key);
   writer.text(service.name);
-  writer.text(service.namespace);
+  writer.commonText(service.namespace);
   writer.text(service.hostname);
   writer.number(service.vips.length);
   for (const { network, ip } of service.vips) {
@@ -91,9 +91,9 @@ function flagsOf(service: Service): number {
 }
 
 function writeLoadBalancer(writer: RecordWriter, { routingPreferences, mode, healthPolicy }: LoadBalancer): void {
-  writer.texts(routingPreferences);
-  writer.text(mode);
-  writer.text(healthPolicy);
+  writer.commonTexts(routingPreferences);
+  writer.commonText(mode);
+  writer.commonText(healthPolicy);
 }
 
 function readLoadBalancer(reader: RecordReader): LoadBalancer {

@@ -42,31 +42,31 @@ export function writeWorkload(writer: RecordWriter, seed: number, change: Worklo
   }
   writer.begin({ hash: hashOfText(seed, workload.uid), flags: flagsOf(workload, isListed), addresses, links });
   writer.text(workload.uid);
-  writer.text(workload.node);
+  writer.commonText(workload.node);
   for (const [key, ports] of endpoints) {
     writer.text(key);
     writer.ports(ports);
   }
   if (!isListed) writer.texts(workload.services);
   writer.text(workload.name);
-  writer.text(workload.namespace);
-  writer.text(workload.trustDomain);
+  writer.commonText(workload.namespace);
+  writer.commonText(workload.trustDomain);
   writer.text(workload.serviceAccount);
-  writer.text(network);
+  writer.commonText(network);
   writer.texts(workloadIps);
   writeGateway(writer, workload.waypoint);
   writeGateway(writer, workload.networkGateway);
   writer.text(workload.workloadName);
-  writer.text(workload.workloadType);
+  writer.commonText(workload.workloadType);
   writer.text(workload.canonicalName);
-  writer.text(workload.canonicalRevision);
+  writer.commonText(workload.canonicalRevision);
   writer.text(workload.hostname);
-  writer.text(workload.clusterId);
+  writer.commonText(workload.clusterId);
   writeTunnel(writer, workload.applicationTunnel);
-  writer.texts(workload.authorizationPolicies);
-  writer.text(workload.locality.region);
-  writer.text(workload.locality.zone);
-  writer.text(workload.locality.subzone);
+  writer.commonTexts(workload.authorizationPolicies);
+  writer.commonText(workload.locality.region);
+  writer.commonText(workload.locality.zone);
+  writer.commonText(workload.locality.subzone);
   writer.number(workload.capacity);
   return writer.end();
 }

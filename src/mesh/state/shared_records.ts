@@ -12,6 +12,7 @@ import { RecordReader } from "../records/record_reader.ts";
 import { RecordWriter } from "../records/record_writer.ts";
 import { writeService } from "../records/service_record.ts";
 import { writeWorkload } from "../records/workload_record.ts";
+import { TextTable } from "../records/text_table.ts";
 import { RecordTable } from "./record_table.ts";
 
 /** Memory that tells which of its segments have changed. */
@@ -29,7 +30,8 @@ export class SharedRecords {
   readonly #seed: number;
   readonly #memory = new WatchedMemory();
   readonly #arena = new RecordArena(this.#memory, "shared");
-  readonly #writer = new RecordWriter();
+  readonly #texts = new TextTable();
+  readonly #writer = new RecordWriter(this.#texts);
   readonly #workloads: RecordTable<never>;
   readonly #services: RecordTable<never>;
   #retired: Location[] = [];
@@ -95,12 +97,14 @@ export class SharedRecords {
     return moved;
   }
 
-  /** Returns the segments that have changed since the last call: workers need them before the records in them. */
-  takeSegments(): RecordChange[] {
+  /** Returns the segments and texts that are new since the last call: workers need them before the records. */
+  takeMemory(): RecordChange[] {
     const { changed } = this.#memory;
-    if (changed.size === 0) return [];
     this.#memory.changed = new Map();
-    return [...changed].map(([number, memory]) => ({ kind: "segment", number, memory }));
+    const changes: RecordChange[] = [...changed].map(([number, memory]) => ({ kind: "segment", number, memory }));
+    const texts = this.#texts.takeAdded();
+    if (texts.length > 0) changes.push({ kind: "texts", texts });
+    return changes;
   }
 
   /** Returns the records that were replaced, removed or moved since the last call, for {@link release}. */

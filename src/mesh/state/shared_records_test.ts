@@ -43,7 +43,7 @@ class Main {
     for (const moved of this.records.compact()) changes.push({ kind: "moved-record", ...moved });
     const retired = this.records.takeRetired();
     return {
-      changes: [...this.records.takeSegments(), ...changes],
+      changes: [...this.records.takeMemory(), ...changes],
       plain,
       release: () => this.records.release(retired),
     };

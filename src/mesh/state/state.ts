@@ -41,6 +41,7 @@ import {
 } from "../records/record_memory.ts";
 import { RecordReader } from "../records/record_reader.ts";
 import { RecordWriter } from "../records/record_writer.ts";
+import { TextTable } from "../records/text_table.ts";
 import { hashOfAddress } from "../records/text_hash.ts";
 import { writeService } from "../records/service_record.ts";
 import { writeWorkload } from "../records/workload_record.ts";
@@ -66,7 +67,8 @@ export class MeshState {
   readonly #seed: number;
   readonly #memory = new RecordMemory();
   readonly #arena = new RecordArena(this.#memory, "own");
-  readonly #writer = new RecordWriter();
+  readonly #texts = new TextTable();
+  readonly #writer = new RecordWriter(this.#texts);
   readonly #workloads: WorkloadIndex;
   readonly #services: ServiceIndex;
   readonly #policies: PolicyStore;
@@ -142,12 +144,9 @@ export class MeshState {
   #apply(change: MeshChange, warnings: string[]): void {
     switch (change.kind) {
       case "workload":
-        return this.#upsertWorkload(this.#arena.add(writeWorkload(this.#writer, this.#seed, change)));
+        return this.#upsertWorkload(this.#add(writeWorkload(this.#writer, this.#seed, change)));
       case "service":
-        return this.#upsertService(
-          this.#arena.add(writeService(this.#writer, this.#seed, change.service)),
-          change.endpoints,
-        );
+        return this.#upsertService(this.#add(writeService(this.#writer, this.#seed, change.service)), change.endpoints);
       case "policy":
         this.#policies.insert(change.key, change.policy);
         this.#changed.policies = true;
@@ -162,6 +161,8 @@ export class MeshState {
         return this.#clear();
       case "segment":
         return this.#memory.set(change.number, change.memory === null ? null : segmentOf(change.memory));
+      case "texts":
+        return this.#memory.addTexts("shared", change.texts);
       case "record":
         return this.#isService(change.at) ? this.#upsertService(change.at, []) : this.#upsertWorkload(change.at);
       case "moved-record":
@@ -169,6 +170,12 @@ export class MeshState {
       default:
         return change satisfies never;
     }
+  }
+
+  /** Adds a record to the memory of this isolate's own. */
+  #add(record: Uint8Array): Location {
+    this.#memory.addTexts("own", this.#texts.takeAdded());
+    return this.#arena.add(record);
   }
 
   #isService(at: Location): boolean {

@@ -35,6 +35,7 @@ export class PlainMesh {
       case "policy":
       case "remove-policy":
       case "segment":
+      case "texts":
       case "record":
       case "moved-record":
         return;
