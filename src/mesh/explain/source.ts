@@ -47,10 +47,8 @@ export function findSource(state: MeshState, settings: ExplainSettings, text: st
 function workloadsNamed(state: MeshState, namespace: string | null, name: string): Workload[] {
   const byName: Workload[] = [];
   const byWorkloadName: Workload[] = [];
-  for (const workload of state.workloads()) {
-    if (namespace !== null && workload.namespace !== namespace) continue;
-    if (workload.name === name) byName.push(workload);
-    else if (workload.workloadName === name) byWorkloadName.push(workload);
+  for (const workload of state.workloadsNamed(namespace, name)) {
+    (workload.name === name ? byName : byWorkloadName).push(workload);
   }
   return byName.length > 0 ? byName : byWorkloadName;
 }
@@ -65,17 +63,13 @@ function listed(workloads: readonly Workload[]): string[] {
 
 /** Names similar to what was typed; first from the namespace that was typed. */
 export function nearWorkloads(state: MeshState, namespace: string | null, name: string): string[] {
-  const inside = namespace === null ? [] : nearNames(name, workloadsIn(state, namespace), (each) => each.name);
+  const inside = namespace === null ? [] : nearNames(name, state.workloadsNamed(namespace, null), (each) => each.name);
   const near = inside.length > 0
     ? inside
     : namespace === null
     ? nearNames(name, state.workloads(), (each) => each.name)
     : nearNames(`${namespace}/${name}`, state.workloads(), nameOf);
   return [...new Set(near.map(nameOf))];
-}
-
-function* workloadsIn(state: MeshState, namespace: string): Iterable<Workload> {
-  for (const workload of state.workloads()) if (workload.namespace === namespace) yield workload;
 }
 
 function nameOf({ namespace, name }: Workload): string {

@@ -111,17 +111,15 @@ function byKey(
 function servicesNamed(state: MeshState, namespace: string, name: string): ServiceEntry[] {
   const exact = state.service(namespacedHostname(namespace, name));
   if (exact !== null) return [exact];
-  return [...state.services()].filter(({ service }) => service.namespace === namespace && service.name === name);
+  return [...state.servicesNamed(namespace, name)];
 }
 
 function workloadsNamed(state: MeshState, namespace: string, name: string): Workload[] {
-  const found: Workload[] = [];
-  for (const each of state.workloads()) if (each.name === name && each.namespace === namespace) found.push(each);
-  return found;
+  return [...state.workloadsNamed(namespace, name)].filter((each) => each.name === name);
 }
 
 function* namesIn(state: MeshState, namespace: string): Iterable<string> {
-  for (const { service } of state.services()) if (service.namespace === namespace) yield service.name;
+  for (const { service } of state.servicesNamed(namespace, null)) yield service.name;
 }
 
 function ofService(state: MeshState, network: string, entry: ServiceEntry, port: number): FoundTarget | Mistake {

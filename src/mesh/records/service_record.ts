@@ -32,8 +32,8 @@ export function writeService(writer: RecordWriter, seed: number, service: Servic
     links: [hashOfText(seed, service.hostname.toLowerCase())],
   });
   writer.text(service.key);
-  writer.text(service.name);
   writer.commonText(service.namespace);
+  writer.text(service.name);
   writer.text(service.hostname);
   writer.number(service.vips.length);
   for (const { network, ip } of service.vips) {
@@ -64,8 +64,8 @@ export function readService(reader: RecordReader, at: Location): Service {
   reader.open(at);
   return {
     key: reader.text() as NamespacedHostname,
-    name: reader.text(),
     namespace: reader.commonText(),
+    name: reader.text(),
     hostname: reader.text(),
     vips: list(reader, () => ({ network: reader.commonText(), ip: reader.text() as Ip })),
     cidrVips: list(reader, () => ({ network: reader.commonText(), cidr: reader.text() as Cidr })),
@@ -80,6 +80,13 @@ export function readService(reader: RecordReader, at: Location): Service {
     canonical: (flags & SERVICE.canonical) !== 0,
     visibility: flags & SERVICE.namespaceOnly ? "Namespace" : "Public",
   };
+}
+
+/** Returns whether the service is in this namespace and has this name. Null: any. */
+export function isServiceNamed(reader: RecordReader, at: Location, namespace: string, name: string | null): boolean {
+  reader.open(at);
+  reader.skipText();
+  return reader.isText(namespace) && (name === null || reader.isText(name));
 }
 
 function flagsOf(service: Service): number {

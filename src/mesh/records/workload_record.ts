@@ -43,20 +43,20 @@ export function writeWorkload(writer: RecordWriter, seed: number, change: Worklo
   writer.begin({ hash: hashOfText(seed, workload.uid), flags: flagsOf(workload, isListed), addresses, links });
   writer.text(workload.uid);
   writer.commonText(workload.node);
+  writer.commonText(workload.namespace);
+  writer.text(workload.name);
+  writer.text(workload.workloadName);
   for (const [key, ports] of endpoints) {
     writer.text(key);
     writer.ports(ports);
   }
   if (!isListed) writer.texts(workload.services);
-  writer.text(workload.name);
-  writer.commonText(workload.namespace);
   writer.commonText(workload.trustDomain);
   writer.text(workload.serviceAccount);
   writer.commonText(network);
   writer.texts(workloadIps);
   writeGateway(writer, workload.waypoint);
   writeGateway(writer, workload.networkGateway);
-  writer.text(workload.workloadName);
   writer.commonText(workload.workloadType);
   writer.text(workload.canonicalName);
   writer.commonText(workload.canonicalRevision);
@@ -77,14 +77,15 @@ export function readWorkload(reader: RecordReader, at: Location): Workload {
   const count = reader.memory.head(at, HEAD.links);
   reader.open(at);
   const uid = reader.text() as WorkloadUid;
-  const node = reader.commonText();
+  const node = reader.commonText(), namespace = reader.commonText();
+  const name = reader.text(), workloadName = reader.commonText();
   let services: readonly NamespacedHostname[] = NO_KEYS;
   if (count > 0) services = keysOf(reader, count);
   if (flags & WORKLOAD.unlisted) services = reader.texts();
   return {
     uid,
-    name: reader.text(),
-    namespace: reader.commonText(),
+    name,
+    namespace,
     trustDomain: reader.commonText(),
     serviceAccount: reader.commonText(),
     network: reader.commonText(),
@@ -94,7 +95,7 @@ export function readWorkload(reader: RecordReader, at: Location): Workload {
     status: statusOf(flags),
     waypoint: readGateway(reader),
     networkGateway: readGateway(reader),
-    workloadName: reader.commonText(),
+    workloadName,
     workloadType: reader.commonText(),
     canonicalName: reader.commonText(),
     canonicalRevision: reader.commonText(),
@@ -121,8 +122,7 @@ export function eachService(
   if (count === 0) return;
   const first = HEAD.lists + memory.head(at, HEAD.addresses);
   reader.open(at);
-  reader.skipText();
-  reader.skipText();
+  for (let i = 0; i < TEXTS_BEFORE_SERVICES; i++) reader.skipText();
   keysOf(reader, count).forEach((key, i) => use(key, memory.head(at, first + i)));
 }
 
@@ -131,13 +131,34 @@ export function readEndpoint(reader: RecordReader, at: Location, service: Namesp
   const count = reader.memory.head(at, HEAD.links);
   reader.open(at);
   const workloadUid = reader.text() as WorkloadUid;
-  reader.skipText();
+  for (let i = 1; i < TEXTS_BEFORE_SERVICES; i++) reader.skipText();
   let ports: PortMap | null = null;
   for (let i = 0; i < count && ports === null; i++) {
     if (reader.isText(service)) ports = reader.ports();
     else reader.skipPorts();
   }
   return ports === null ? null : { workloadUid, ports, status: statusOf(reader.memory.head(at, HEAD.flags)) };
+}
+
+/** Uid, node, namespace, name and workload name. */
+const TEXTS_BEFORE_SERVICES = 5;
+
+/**
+ * Returns whether the workload is in this namespace and has this name, or belongs to a workload (such as a Deployment) of
+ * this name. Null: any.
+ */
+export function isWorkloadNamed(
+  reader: RecordReader,
+  at: Location,
+  namespace: string | null,
+  name: string | null,
+): boolean {
+  reader.open(at);
+  reader.skipText();
+  reader.skipText();
+  if (namespace === null) reader.skipText();
+  else if (!reader.isText(namespace)) return false;
+  return name === null || reader.isText(name) || reader.isText(name);
 }
 
 /** Returns whether the workload runs on this node. */

@@ -3,7 +3,7 @@ import type { Ip } from "../../net/address.ts";
 import type { Endpoint, NamespacedHostname, Service, WorkloadUid } from "../model/model.ts";
 import { HEAD, type Location, NOWHERE } from "../records/record_memory.ts";
 import type { RecordReader } from "../records/record_reader.ts";
-import { readService, SERVICE } from "../records/service_record.ts";
+import { isServiceNamed, readService, SERVICE } from "../records/service_record.ts";
 import { hashOfAddress, hashOfText } from "../records/text_hash.ts";
 import { eachService, WORKLOAD } from "../records/workload_record.ts";
 import { CidrTable } from "./cidr_table.ts";
@@ -70,6 +70,14 @@ export class ServiceIndex {
   /** All services. Services may be added and removed meanwhile. */
   *values(): Generator<ServiceEntry, void, undefined> {
     for (const id of this.#table.ids()) yield this.#entries.get(id) ?? this.#newEntry(id);
+  }
+
+  /** Services of a namespace with this name. Null: any. Only those are decoded. */
+  *named(namespace: string, name: string | null): Generator<ServiceEntry, void, undefined> {
+    for (const id of this.#table.ids()) {
+      if (!isServiceNamed(this.#reader, this.#table.location(id), namespace, name)) continue;
+      yield this.#entries.get(id) ?? this.#newEntry(id);
+    }
   }
 
   /** The services of this moment, without endpoints. To be closed. */

@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import * as fc from "../../../testkit/repeatable.ts";
 import type { MeshChange } from "../model/changes.ts";
 import { ipv4FromBytes } from "../../net/address.ts";
-import { type NamespacedHostname, type WorkloadUid, workloadUid } from "../model/model.ts";
+import { type NamespacedHostname, type Workload, type WorkloadUid, workloadUid } from "../model/model.ts";
 import { hashOfAddress, hashOfText } from "../records/text_hash.ts";
 import { CHANGES } from "../testkit/arbitrary_mesh.ts";
 import { ip, service, workload } from "../testkit/fixture.ts";
@@ -47,6 +47,19 @@ function check(state: MeshState, plain: PlainMesh): void {
   assert.deepEqual([...state.staged.keys()].sort(), [...plain.staged].sort());
   for (const [key, endpoints] of state.staged) assert.deepEqual([...endpoints.values()], plain.endpoints(key));
   assert.deepEqual([...state.workloads()].map(({ uid }) => uid).sort(), [...plain.workloads.keys()].sort());
+  for (const [namespace, name] of [["app", "a"], [null, "server"], ["app", null], ["a b", "ü"]] as const) {
+    const named = [...plain.workloads.values()].filter((each) =>
+      (namespace === null || each.namespace === namespace) &&
+      (name === null || each.name === name || each.workloadName === name)
+    );
+    assert.deepEqual([...state.workloadsNamed(namespace, name)].map(({ uid }) => uid).sort(), uidsOf(named));
+    if (namespace === null) continue;
+    const services = plain.services.filter((each) => each.namespace === namespace && each.name === (name ?? each.name));
+    const found = [...state.servicesNamed(namespace, name)].map(({ service }) => service.key);
+    assert.deepEqual(found.sort(), services.map(({ key }) => key).sort());
+  }
+  const unready = [...plain.workloads.values()].filter(({ status }) => status === "Unhealthy");
+  assert.deepEqual([...state.unhealthyWorkloads()].sort(), uidsOf(unready));
   const { cidrVips: _, ...sizes } = state.sizes;
   const { length: staged } = plain.staged;
   assert.deepEqual(sizes, {
@@ -56,6 +69,10 @@ function check(state: MeshState, plain: PlainMesh): void {
     vips,
     staged,
   });
+}
+
+function uidsOf(workloads: readonly Workload[]): string[] {
+  return workloads.map(({ uid }) => uid).sort();
 }
 
 const KEYS = ["", "app", "istio-system", "a b"].flatMap((namespace) =>

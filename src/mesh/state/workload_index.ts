@@ -10,7 +10,7 @@ import {
 import { HEAD, type Location } from "../records/record_memory.ts";
 import type { RecordReader } from "../records/record_reader.ts";
 import { hashOfAddress } from "../records/text_hash.ts";
-import { isOnNode, readEndpoint, readWorkload, WORKLOAD } from "../records/workload_record.ts";
+import { isOnNode, isWorkloadNamed, readEndpoint, readWorkload, WORKLOAD } from "../records/workload_record.ts";
 import { HolderLists } from "./holder_lists.ts";
 import type { RecordSnapshot } from "./record_snapshot.ts";
 import { RecordTable } from "./record_table.ts";
@@ -86,6 +86,16 @@ export class WorkloadIndex {
   /** All workloads, in no particular order. */
   values(): Iterable<Workload> {
     return this.#table.values();
+  }
+
+  /**
+   * Workloads of a namespace with this name, or of a workload (such as a Deployment) of this name. Null: any. Only those
+   * are decoded.
+   */
+  *named(namespace: string | null, name: string | null): Generator<Workload, void, undefined> {
+    for (const id of this.#table.ids()) {
+      if (isWorkloadNamed(this.#reader, this.#table.location(id), namespace, name)) yield this.#table.read(id);
+    }
   }
 
   /** The workloads of this moment. To be closed. */
