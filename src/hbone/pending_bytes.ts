@@ -4,12 +4,9 @@
  * bytes (`docs/spec/observed.md` O26).
  */
 import { type Duplex, FAILED } from "../net/duplex.ts";
-import { BLOCK, type BlockPool, SMALL_BLOCK } from "../net/block_pool.ts";
+import { BLOCK, type BlockPool } from "../net/block_pool.ts";
 
-/**
- * A queue of bytes. Its first block is a small one where that is enough. Each next one is as large as the bytes in the
- * queue, up to {@link BLOCK}.
- */
+/** A queue of bytes. Each block but the first is for as many bytes as are in the queue, up to {@link BLOCK}. */
 export class PendingBytes {
   readonly #pool: BlockPool;
   readonly #blocks: Uint8Array[] = [];
@@ -73,7 +70,7 @@ export class PendingBytes {
 
   /** Drops all bytes. */
   clear(): void {
-    for (const block of this.#blocks) this.#giveBack(block);
+    for (const block of this.#blocks) this.#pool.giveBack(block);
     this.#blocks.length = 0;
     this.#sent = this.#filled = this.#length = 0;
   }
@@ -89,26 +86,16 @@ export class PendingBytes {
     this.#length -= count;
     this.#sent += count;
     if (!isWhole) return;
-    this.#giveBack(this.#blocks.shift()!);
+    this.#pool.giveBack(this.#blocks.shift()!);
     this.#sent = 0;
   }
 
   #blockFor(wanted: number): Uint8Array {
     const last = this.#blocks.at(-1);
     if (last !== undefined && this.#filled < last.length) return last;
-    const block = this.#newBlock(Math.max(wanted, this.#length));
+    const block = this.#pool.borrowFor(Math.min(BLOCK, Math.max(wanted, this.#length)));
     this.#blocks.push(block);
     this.#filled = 0;
     return block;
-  }
-
-  #newBlock(size: number): Uint8Array {
-    if (size <= SMALL_BLOCK) return this.#pool.borrowSmall();
-    return size < BLOCK ? new Uint8Array(size) : this.#pool.borrow();
-  }
-
-  #giveBack(block: Uint8Array): void {
-    if (block.length === BLOCK) this.#pool.giveBack(block);
-    else if (block.length === SMALL_BLOCK) this.#pool.giveBackSmall(block);
   }
 }

@@ -83,20 +83,32 @@ Deno.test("pending bytes are copies, and clear() drops them", () => {
 
 Deno.test("blocks of a few bytes are used again, and a few of them are kept", () => {
   const pool = new BlockPool(), pending = new PendingBytes(pool);
-  const block = pool.borrowSmall(), into = new Uint8Array(SMALL_BLOCK);
-  pool.giveBackSmall(block);
+  const block = pool.borrowFor(1), into = new Uint8Array(SMALL_BLOCK);
+  pool.giveBack(block);
   for (const size of [1, 100, SMALL_BLOCK]) {
     pending.add(new Uint8Array(size).fill(size), 0, size);
     assert.equal(block[size - 1], size & 255);
     assert.equal(pending.readInto(into), size);
   }
   pending.add(into, 0, 1);
-  assert.notEqual(pool.borrowSmall(), block);
+  assert.notEqual(pool.borrowFor(1), block);
   pending.clear();
-  assert.equal(pool.borrowSmall(), block);
-  const many = Array.from({ length: 1000 }, () => pool.borrowSmall());
-  for (const each of many) pool.giveBackSmall(each);
-  assert.notEqual(pool.borrowSmall(), many.at(-1));
+  assert.equal(pool.borrowFor(1), block);
+  const many = Array.from({ length: 1000 }, () => pool.borrowFor(1));
+  for (const each of many) pool.giveBack(each);
+  assert.notEqual(pool.borrowFor(1), many.at(-1));
+});
+
+Deno.test("bytes that do not fill a block have one of their own while few blocks are lent", () => {
+  const pool = new BlockPool();
+  const queues = Array.from({ length: 1000 }, () => new PendingBytes(pool));
+  for (const pending of queues) pending.add(new Uint8Array(5000), 0, 5000);
+  const sizes = queues.map(({ allocated }) => allocated);
+  assert.deepEqual(sizes, [...Array(8).fill(BLOCK), ...Array(992).fill(5000)]);
+  for (const pending of queues) pending.clear();
+  assert.equal(pool.freeCount, 8);
+  queues[0]!.add(new Uint8Array(5000), 0, 5000);
+  assert.equal(pool.freeCount, 7);
 });
 
 Deno.test("blocks of bulk are returned to the pool, blocks of a few bytes are no part of that", () => {
