@@ -1,7 +1,7 @@
 /**
  * How much of a worker's loop a large batch of workloads and services may take: short slices with long pauses at first,
  * longer slices the longer the batch has been paused for traffic. So a batch of a thousand resources is hardly noticed,
- * and one of 100,000 is complete in ten seconds on a loop that is never idle. It has no clock: times are parameters.
+ * and one of 100,000 is complete in three seconds on a loop that is never idle. It has no clock: times are parameters.
  */
 import type { Millis } from "../net/clock.ts";
 

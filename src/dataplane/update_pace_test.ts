@@ -18,7 +18,7 @@ function applyBusily(pace: UpdatePace, work: number): { readonly took: number; r
   }
 }
 
-Deno.test("a batch of 100,000 workloads, 1.5 s of work, is complete within ten seconds in a loop that is never idle", () => {
+Deno.test("a batch of 1.5 s of work, four times 100,000 workloads, is complete within ten seconds in a loop that is never idle", () => {
   const { took, longest } = applyBusily(new UpdatePace(), 1500);
   assert.ok(took < 10_000, `${took}`);
   assert.ok(longest <= 4, "a request waits for 4 ms at most");
