@@ -42,6 +42,17 @@ export class Changes {
   }
 }
 
+/** Sorts changes by their source and their first destination: the mesh has no order that stays. */
+export function sortChanges(changes: Change[]): void {
+  const keys = new Map(changes.map((change) => [change, placeOf(change)]));
+  changes.sort((a, b) => keys.get(a)! < keys.get(b)! ? -1 : 1);
+}
+
+function placeOf({ source, destinations }: Change): string {
+  const { namespace, workload, ports } = destinations[0]!;
+  return [source.identity, source.workload, source.address, namespace, workload, ports.join(), ""].join(" ");
+}
+
 function sum(changes: readonly Change[]): number {
   return changes.reduce((total, { count }) => total + count, 0);
 }

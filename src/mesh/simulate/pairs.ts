@@ -9,7 +9,7 @@ import type { Ip } from "../../net/address.ts";
 import type { Match, Policy, Workload } from "../model/model.ts";
 import type { MeshState } from "../state/state.ts";
 import type { TwoMeshes } from "./apply_changes.ts";
-import { Changes, CHANGES_MAX } from "./change_list.ts";
+import { Changes, CHANGES_MAX, sortChanges } from "./change_list.ts";
 import type { Comparison, Difference } from "./comparison.ts";
 import { type DestinationGroup, Destinations, type Member } from "./destinations.ts";
 import { type ChangeList, DESTINATIONS_MAX, type Enumerated } from "./result.ts";
@@ -47,6 +47,7 @@ export function* comparePairs(
     const uses = usedAddresses(group.policies);
     for (const source of all) yield* pairs.compare(source, group, ports, uses);
   }
+  sortChanges(pairs.list.changes);
   const enumerated = {
     identities: all.filter(({ identity }) => identity !== null).length,
     destinations: destinations.workloads,
