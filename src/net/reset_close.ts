@@ -17,13 +17,15 @@ const FIRST_PAUSE: Millis = 1, LONGEST_PAUSE: Millis = 512;
 /** Segments with data that the peer of `fd` has not acknowledged yet. 0: the socket has failed. */
 type CountInFlight = (fd: number) => number;
 
+type ClosingLoop = Pick<SocketLoop, "after" | "lingering" | "release" | "rewatch">;
+
 class ResetClose implements FdHandler, LingeringSocket {
-  readonly #loop: SocketLoop;
+  readonly #loop: ClosingLoop;
   readonly #fd: number;
   readonly #countInFlight: CountInFlight;
   #state: "waiting" | "closed" = "waiting";
 
-  constructor(loop: SocketLoop, fd: number, countInFlight: CountInFlight) {
+  constructor(loop: ClosingLoop, fd: number, countInFlight: CountInFlight) {
     this.#loop = loop;
     this.#fd = fd;
     this.#countInFlight = countInFlight;
@@ -52,7 +54,7 @@ class ResetClose implements FdHandler, LingeringSocket {
 }
 
 /** Takes a watched descriptor and closes it with RST: at once where nothing is in flight, else within about a second. */
-export function closeWithReset(loop: SocketLoop, fd: number, countInFlight: CountInFlight = unacknowledged): void {
+export function closeWithReset(loop: ClosingLoop, fd: number, countInFlight: CountInFlight = unacknowledged): void {
   resetOnClose(fd);
   if (countInFlight(fd) === 0) loop.release(fd);
   else new ResetClose(loop, fd, countInFlight);

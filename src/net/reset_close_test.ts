@@ -15,9 +15,9 @@ function close(...inFlight: number[]) {
     lingering,
     after: network.after.bind(network),
     rewatch: () => {},
-    release: (fd: number) => released.push(fd),
+    release: (fd: number) => void released.push(fd),
   };
-  closeWithReset(loop as unknown as SocketLoop, FD, () => inFlight.length > 1 ? inFlight.shift()! : inFlight[0]!);
+  closeWithReset(loop, FD, () => inFlight.length > 1 ? inFlight.shift()! : inFlight[0]!);
   return { network, released, lingering };
 }
 

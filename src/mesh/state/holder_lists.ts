@@ -1,6 +1,6 @@
 /**
- * Who has an address or a name: for each key a list of the numbers of its holders, nearly always a single one. Keys
- * are known by their hashes; the caller compares the key itself with the first holder of a list.
+ * Finds the holders of an address or a name. Each key has a list of holders, which are numbers; nearly every list has one
+ * holder. A key is stored as its hash only, so the caller compares the key itself with that of the first holder.
  */
 import { columnFor, Numbers } from "./columns.ts";
 import { HashTable } from "./hash_table.ts";
