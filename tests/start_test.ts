@@ -134,6 +134,15 @@ refusal("the TLS library has no FIPS module", {
     /its FIPS provider cannot be loaded \(.+\)\. It is fips\.so in OPENSSL_MODULES .*openssl-provider-fips.*fipsinstall/,
   ],
 });
+refusal("with a FIPS policy the system's TLS library is used, not the one inside the executable", {
+  settings: {
+    TLS_LIBRARY: "",
+    ZTUNNEL_BUNDLED_TLS_LIBRARY: "/nowhere/libssl.so",
+    COMPLIANCE_POLICY: "fips-140-3",
+    OPENSSL_MODULES: "/nowhere",
+  },
+  says: [/Error: OpenSSL 3.* \(libssl\.so\.3\) cannot do what COMPLIANCE_POLICY asks for/],
+});
 testNeeding(
   { packages: ["unshare"], root: true },
   "start: without a TLS library the message names the package that has it",

@@ -9,14 +9,14 @@ import { openTlsLibrary } from "../os/open_tls_library.ts";
 import type { TlsLibrary } from "../os/tls_library.ts";
 
 /**
- * `bundled`: path of the library shipped with the executable. `library` of the result: its version, and whether only
+ * `bundled`: path of the library shipped with the executable, which has no FIPS module. `library` of the result: its version, and whether only
  * its FIPS module is used. Throws with a text for the operator.
  */
 export function startTls(
   settings: TlsPolicy,
   bundled: string | undefined,
 ): { readonly engine: TlsEngine; readonly library: string } {
-  const library = openTlsLibrary(settings.library ?? undefined, bundled);
+  const library = openTlsLibrary(settings.library ?? undefined, settings.fips ? undefined : bundled);
   if (settings.fips) enterFips(library);
   try {
     const engine = new TlsEngine(library, tlsPolicy(settings));
