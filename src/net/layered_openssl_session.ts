@@ -1,4 +1,4 @@
-/** Records that OpenSSL protects, over another stream: of TLS 1.2, and of libraries that do not show their secrets. */
+/** Records that the TLS library protects in memory: of TLS 1.2, and of libraries that do not show their secrets. */
 import type { TlsFailure } from "../os/tls_failure.ts";
 import { BROKEN, CLOSED_BY_PEER, WOULD_BLOCK } from "../os/tls_native_session.ts";
 import type { Millis } from "./clock.ts";
@@ -6,16 +6,14 @@ import { MOST_DATA } from "./record_limits.ts";
 import type { TlsLayer } from "./tls_layer.ts";
 import type { Remainder, TlsSession } from "./tls_session.ts";
 
-/** Records in one read, and portions of the stream below: a peer may send records with little data, or with none. */
+/** Records in one read, and portions of the carrier: a peer may send records with little data, or with none. */
 const RECORDS_PER_READ = 32, PULLS_PER_READ = 8;
-/** Bytes that are encrypted at once. Encrypted bytes that the stream below does not take are kept, so this bounds them. */
+/** Bytes that are encrypted at once. Encrypted bytes that the carrier does not take are kept, so this bounds them. */
 const WRITE_UNIT = 65_536;
 
 /** See {@link TlsSession}. */
 export class LayeredOpenSslSession implements TlsSession {
   readonly #layer: TlsLayer;
-  /** The stream below has failed; its own `failure` says more. */
-  #streamFailure: TlsFailure | null = null;
   remainder: Remainder = "more";
   wireBytes = 0;
   isFlushed = false;
@@ -26,7 +24,7 @@ export class LayeredOpenSslSession implements TlsSession {
   }
 
   get failure(): TlsFailure | null {
-    return this.#layer.session.failure ?? this.#streamFailure;
+    return this.#layer.failure;
   }
 
   read(into: Uint8Array, now: Millis): number {
@@ -43,7 +41,7 @@ export class LayeredOpenSslSession implements TlsSession {
       else break;
     }
     this.wireBytes = (session.bytesFromSocket() - before) >>> 0;
-    const isBroken = result === BROKEN || this.#layer.plain.failure !== null;
+    const isBroken = result === BROKEN || this.#layer.carrier.failure !== null;
     if (result === CLOSED_BY_PEER) this.remainder = "end";
     else if (result === WOULD_BLOCK && pulls > 0 && !isBroken) this.remainder = "nothing";
     // Sends the alert with the reason.
@@ -64,9 +62,7 @@ export class LayeredOpenSslSession implements TlsSession {
   }
 
   flush(): boolean {
-    const state = this.#layer.push();
-    if (state === "failed") this.#streamFailure = { kind: "eof" };
-    return this.isFlushed = state === "done";
+    return this.isFlushed = this.#layer.push() === "done";
   }
 
   sendCloseNotify(): boolean {

@@ -4,6 +4,7 @@ import { LOOPBACK_V4 } from "./address.ts";
 import type { Duplex } from "./duplex.ts";
 import { LayeredOpenSslSession } from "./layered_openssl_session.ts";
 import { MemoryNetwork } from "./testkit/memory_network.ts";
+import { StreamCarrier } from "./record_carrier.ts";
 import { TlsLayer } from "./tls_layer.ts";
 import { LayeredTlsDuplex } from "./tls_layered_duplex.ts";
 /** A stream that always has data, and counts the bytes that were read. */
@@ -53,8 +54,10 @@ class Session {
 
 function sessionOf(share: number) {
   const plain = new Endless();
-  const session = new LayeredOpenSslSession(new TlsLayer(plain, new Session(share) as unknown as NativeTlsSession));
-  return { plain, session, duplex: new LayeredTlsDuplex(new MemoryNetwork(), plain, session, () => {}) };
+  const session = new LayeredOpenSslSession(
+    new TlsLayer(new StreamCarrier(plain), new Session(share) as unknown as NativeTlsSession),
+  );
+  return { plain, session, duplex: new LayeredTlsDuplex(new MemoryNetwork(), plain, session) };
 }
 
 Deno.test("OpenSSL over a stream: records without data end the session, within one read", () => {

@@ -3,13 +3,15 @@ import type { Millis, Timer } from "./clock.ts";
 import * as c from "../os/constants.ts";
 import { getOption, setOption } from "../os/socket.ts";
 import { TlsSettingsError } from "../os/tls_settings.ts";
-import type { NativeTlsSession } from "../os/tls_native_session.ts";
+import type { NativeTlsContext } from "../os/tls_native_context.ts";
+import type { AcceptPath, NativeTlsSession } from "../os/tls_native_session.ts";
 import type { Ending } from "./duplex.ts";
 import { closeLingering } from "./lingering_close.ts";
 import { HandshakeTurns } from "./handshake_queue.ts";
 import type { Handshake, SecureEvents } from "./network.ts";
 import type { FdHandler, SocketLoop } from "./socket_loop.ts";
 import type { TcpDuplex } from "./tcp_duplex.ts";
+import { LayeredOpenSslSession } from "./layered_openssl_session.ts";
 import { OpenSslSession } from "./openssl_session.ts";
 import { SocketCarrier } from "./record_carrier.ts";
 import { RecordSession } from "./record_session.ts";
@@ -17,13 +19,19 @@ import type { TlsSession } from "./tls_session.ts";
 import { TlsDuplex } from "./tls_duplex.ts";
 import { HANDSHAKE_TIMEOUT } from "./tls_endings.ts";
 import type { OpenSslContext } from "./tls_engine.ts";
+import { TlsLayer } from "./tls_layer.ts";
 import { handToUser, TlsPeerCheck } from "./tls_peer_check.ts";
 import type { TlsRole } from "../os/tls_settings.ts";
 
 /** Bytes of the largest packet that the kernel divides into segments. */
 const OFFLOAD_LIMIT = 65535;
 const DEFAULT_MSS = 1448;
-const NOTHING = new Uint8Array(0);
+
+/** The library's session. `layer`: null where the library reads and writes the socket itself. */
+interface SocketSession {
+  readonly native: NativeTlsSession;
+  readonly layer: TlsLayer | null;
+}
 
 /** A handshake in progress. */
 export class TlsHandshake implements Handshake, FdHandler {
@@ -31,9 +39,9 @@ export class TlsHandshake implements Handshake, FdHandler {
   readonly #tcp: TcpDuplex;
   readonly #role: TlsRole;
   readonly #unit: number;
-  readonly #newSession: () => NativeTlsSession;
+  readonly #newSession: () => SocketSession;
   /** 50 KB. A server makes it when its client has sent something, so that silent clients do not cost that much. */
-  #session: NativeTlsSession | null = null;
+  #session: SocketSession | null = null;
   readonly #events: SecureEvents;
   #timer: Timer;
   readonly #peerCheck: TlsPeerCheck;
@@ -55,7 +63,7 @@ export class TlsHandshake implements Handshake, FdHandler {
     this.#unit = offloadUnit(tcp.fd);
     this.#peerCheck = new TlsPeerCheck(context, role, events);
     this.#newSession = () =>
-      context.native.newSession(tcp.fd, role, this.#unit, (chain) => this.#peerCheck.accept(chain));
+      newSession(context.native, tcp.fd, role, this.#unit, (chain) => this.#peerCheck.accept(chain));
     if (role === "client") {
       this.#session = this.#newSession();
       // Accepted sockets inherit it from their listener.
@@ -79,7 +87,7 @@ export class TlsHandshake implements Handshake, FdHandler {
 
   abort(): void {
     if (!this.#finish("failed")) return;
-    this.#session?.free();
+    this.#session?.native.free();
     this.#loop.release(this.#tcp.fd);
   }
 
@@ -87,7 +95,7 @@ export class TlsHandshake implements Handshake, FdHandler {
     if (this.#turns.isOver) return;
     const session = this.#session ??= this.#begin();
     if (session === null) return;
-    const state = session.handshake();
+    const state = (session.layer ?? session.native).handshake();
     // The verifier may have aborted this handshake meanwhile.
     if (this.#turns.isOver) return;
     switch (state) {
@@ -103,7 +111,7 @@ export class TlsHandshake implements Handshake, FdHandler {
   }
 
   /** Null: it failed, and the handshake is over. */
-  #begin(): NativeTlsSession | null {
+  #begin(): SocketSession | null {
     try {
       return this.#newSession();
     } catch (error) {
@@ -113,13 +121,14 @@ export class TlsHandshake implements Handshake, FdHandler {
     }
   }
 
-  #succeed(session: NativeTlsSession): void {
-    const negotiated = session.negotiated();
-    const problem = this.#peerCheck.problem(session.alpn(), negotiated.cipher);
+  #succeed(session: SocketSession): void {
+    const { native } = session;
+    const negotiated = native.negotiated();
+    const problem = this.#peerCheck.problem(native.alpn(), negotiated.cipher);
     if (problem !== null) return this.#failAfterAlert(problem);
     this.#finish("completed");
     const { local, remote, fd } = this.#tcp;
-    const chain = session.peerChain;
+    const chain = native.peerChain;
     const duplex = new TlsDuplex(
       this.#loop,
       this.#recordsOf(session, negotiated.cipher),
@@ -130,26 +139,27 @@ export class TlsHandshake implements Handshake, FdHandler {
   }
 
   /** Takes over `session`, which is freed where we protect the records: that saves 13 KB a connection. */
-  #recordsOf(session: NativeTlsSession, cipher: string): TlsSession {
-    const ciphers = session.takeRecordCiphers(cipher);
-    if (ciphers === null) return new OpenSslSession(session);
-    const rest = { received: session.takeUnread(), unsent: NOTHING };
-    session.free();
-    const carrier = new SocketCarrier(this.#tcp.fd);
-    return new RecordSession(carrier, ciphers, this.#role, this.#unit, this.#loop.records, rest);
+  #recordsOf({ native, layer }: SocketSession, cipher: string): TlsSession {
+    if (layer === null) return new OpenSslSession(native);
+    const ciphers = native.takeRecordCiphers(cipher);
+    if (ciphers === null) return new LayeredOpenSslSession(layer);
+    const rest = layer.takeRest();
+    native.free();
+    return new RecordSession(layer.carrier, ciphers, this.#role, this.#unit, this.#loop.records, rest);
   }
 
-  #onFailed({ failure }: NativeTlsSession): void {
+  #onFailed({ native, layer }: SocketSession): void {
+    const failure = layer === null ? native.failure : layer.failure;
     const ending = this.#peerCheck.ending(failure);
     const alertSent = failure === null || !["alert", "eof", "system"].includes(failure.kind);
     if (alertSent) this.#failAfterAlert(ending);
     else this.#fail(ending);
   }
 
-  /** OpenSSL has sent an alert. The socket is closed so that the peer can read it. */
+  /** The library has sent an alert. The socket is closed so that the peer can read it. */
   #failAfterAlert(ending: Ending): void {
     if (!this.#finish("failed")) return;
-    this.#session?.free();
+    this.#session?.native.free();
     closeLingering(this.#loop, this.#tcp.fd);
     this.#events.onSecureFailure(ending);
   }
@@ -173,6 +183,18 @@ export class TlsHandshake implements Handshake, FdHandler {
     this.#timer.cancel();
     return true;
   }
+}
+
+function newSession(
+  context: NativeTlsContext,
+  fd: number,
+  role: TlsRole,
+  unit: number,
+  accept: AcceptPath,
+): SocketSession {
+  if (context.usesSockets) return { native: context.newSession(fd, role, unit, accept), layer: null };
+  const native = context.newMemorySession(role, accept);
+  return { native, layer: new TlsLayer(new SocketCarrier(fd), native) };
 }
 
 /** Bytes of the whole segments in one offloaded packet (`docs/spec/dataplane-speed.md` 2). */

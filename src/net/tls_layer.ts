@@ -1,49 +1,65 @@
-/**
- * OpenSSL over any stream, such as for the handshake of the inner TLS of double HBONE (`docs/spec/dataplane.md` 1.6), or
- * over a socket to which the TLS library cannot write itself.
- */
+/** The TLS library works in memory here: this moves the bytes between its session and what carries them. */
+import type { TlsFailure } from "../os/tls_failure.ts";
 import type { NativeTlsSession } from "../os/tls_native_session.ts";
-import { type Duplex, FAILED } from "./duplex.ts";
+import type { RecordCarrier } from "./record_carrier.ts";
+import { BROKEN } from "./tls_session.ts";
 
 /** Used within one call each. */
 const input = new Uint8Array(32_768);
 const output = new Uint8Array(32_768);
 const NOTHING = new Uint8Array(0);
 
-/** Moves bytes between a stream and a session in memory, for the handshake and for the records of OpenSSL. */
+/** For the handshake, and for records that the library protects. The caller owns the session and the carrier. */
 export class TlsLayer {
-  /** Encrypted bytes that the stream has not taken yet. */
+  /** Encrypted bytes that the carrier has not taken yet. */
   #rest: Uint8Array | null = null;
   #endFed = false;
 
-  readonly plain: Duplex;
+  readonly carrier: RecordCarrier;
   readonly session: NativeTlsSession;
 
-  constructor(plain: Duplex, session: NativeTlsSession) {
-    this.plain = plain;
+  constructor(carrier: RecordCarrier, session: NativeTlsSession) {
+    this.carrier = carrier;
     this.session = session;
   }
 
-  /** Moves bytes from the stream to the session. False: there were none, or the stream has failed. */
-  pull(): boolean {
-    const { plain } = this;
-    if (plain.ended) return this.#feedEnd();
-    const count = plain.read(input);
-    if (count > 0) this.session.feed(input.subarray(0, count));
-    return count > 0 || (count !== FAILED && plain.ended && this.#feedEnd());
+  /** Why the session has failed, or what carries it. */
+  get failure(): TlsFailure | null {
+    return this.session.failure ?? this.carrier.failure;
   }
 
-  /** Moves bytes for the peer from the session to the stream. */
+  /**
+   * Continues the handshake as far as the carrier allows. As `NativeTlsSession.handshake`: the verifier may free the
+   * session meanwhile, which is a failure without a reason.
+   */
+  handshake(): "done" | "again" | "failed" {
+    while (true) {
+      const state = this.session.handshake();
+      if (this.session.isFreed || this.push() === "failed") return "failed";
+      if (state !== "again") return state;
+      if (!this.pull()) return this.carrier.failure === null ? "again" : "failed";
+    }
+  }
+
+  /** Moves bytes from the carrier to the session. False: there were none, or the carrier has failed. */
+  pull(): boolean {
+    const count = this.carrier.read(input, input.length);
+    if (count === BROKEN) return this.carrier.failure?.kind === "eof" && this.#feedEnd();
+    if (count > 0) this.session.feed(input.subarray(0, count));
+    return count > 0;
+  }
+
+  /** Moves bytes for the peer from the session to the carrier. */
   push(): "done" | "blocked" | "failed" {
     if (this.#rest !== null) {
-      const taken = this.plain.write(this.#rest);
-      if (taken === FAILED) return "failed";
+      const taken = this.carrier.write(this.#rest, this.#rest.length);
+      if (taken === BROKEN) return "failed";
       this.#rest = taken < this.#rest.length ? this.#rest.subarray(taken) : null;
       if (this.#rest !== null) return "blocked";
     }
     for (let count = this.session.drain(output); count > 0; count = this.session.drain(output)) {
-      const taken = this.plain.write(output.subarray(0, count));
-      if (taken === FAILED) return "failed";
+      const taken = this.carrier.write(output, count);
+      if (taken === BROKEN) return "failed";
       if (taken === count) continue;
       this.#rest = output.slice(taken, count);
       return "blocked";
@@ -51,7 +67,7 @@ export class TlsLayer {
     return "done";
   }
 
-  /** Removes what the session has not read and what the stream has not taken, for whoever continues without it. */
+  /** Removes what the session has not read and what the carrier has not taken, for whoever continues without it. */
   takeRest(): { readonly received: Uint8Array; readonly unsent: Uint8Array } {
     const unsent = this.#rest ?? NOTHING;
     this.#rest = null;

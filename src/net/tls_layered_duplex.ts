@@ -32,7 +32,6 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
   readonly #scheduler: Scheduler;
   readonly #plain: Duplex;
   readonly #session: TlsSession;
-  readonly #closePlain: (reset: boolean) => void;
   readonly #overhead = new RecordOverhead();
   #sink: DuplexSink | null = null;
   /** Readable at first: the last message of the handshake may have brought data with it. */
@@ -44,12 +43,11 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
   readonly writeUnit: number;
   readonly path = null;
 
-  /** Takes over `session`, whose carrier is `plain`. `close`: closes `plain` when everything was written. */
-  constructor(scheduler: Scheduler, plain: Duplex, session: TlsSession, close: (reset: boolean) => void) {
+  /** Takes over `session`, whose carrier is `plain`, and `plain`. */
+  constructor(scheduler: Scheduler, plain: Duplex, session: TlsSession) {
     this.#scheduler = scheduler;
     this.#plain = plain;
     this.#session = session;
-    this.#closePlain = close;
     this.writeUnit = dataOf(plain.writeUnit);
     plain.start(this);
     this.#flush();
@@ -169,7 +167,7 @@ export class LayeredTlsDuplex implements Duplex, DuplexSink {
     this.#life = "closed";
     this.#lingerTimer?.cancel();
     this.#session.free();
-    this.#closePlain(reset);
+    this.#plain.close(reset);
   }
 
   #flush(): void {

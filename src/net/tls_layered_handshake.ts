@@ -28,17 +28,14 @@ export class LayeredTlsHandshake implements Handshake, DuplexSink {
   readonly #peerCheck: TlsPeerCheck;
   readonly #role: TlsRole;
   readonly #plain: Duplex;
-  readonly #close: (reset: boolean) => void;
   readonly #session: NativeTlsSession;
+  readonly #carrier: StreamCarrier;
   readonly #layer: TlsLayer;
   readonly #events: SecureEvents;
   #timer: Timer;
   readonly #turns: HandshakeTurns;
 
-  /**
-   * Throws `TlsSettingsError`; the caller still owns the stream then. `close`: closes `plain` when everything was written;
-   * `reset`: as for {@link Duplex.close}.
-   */
+  /** Throws `TlsSettingsError`; the caller still owns the stream then. */
   constructor(
     loop: LoopWithHandshakes,
     plain: Duplex,
@@ -46,16 +43,15 @@ export class LayeredTlsHandshake implements Handshake, DuplexSink {
     role: TlsRole,
     timeout: Millis,
     events: SecureEvents,
-    close: (reset: boolean) => void = (reset) => plain.close(reset),
   ) {
     this.#loop = loop;
     this.#events = events;
     this.#role = role;
     this.#plain = plain;
-    this.#close = close;
     this.#peerCheck = new TlsPeerCheck(context, role, events);
     this.#session = context.native.newMemorySession(role, (chain) => this.#peerCheck.accept(chain));
-    this.#layer = new TlsLayer(plain, this.#session);
+    this.#carrier = new StreamCarrier(plain);
+    this.#layer = new TlsLayer(this.#carrier, this.#session);
     this.#timer = loop.after(timeout, () => this.#timedOut());
     this.#turns = new HandshakeTurns(loop, { role, own: plain.local.ip, peer: plain.remote.ip }, () => this.#step());
     plain.start(this);
@@ -81,22 +77,19 @@ export class LayeredTlsHandshake implements Handshake, DuplexSink {
   abort(): void {
     if (!this.#finish("failed")) return;
     this.#session.free();
-    this.#close(false);
+    this.#plain.close();
   }
 
   #step(): void {
-    while (!this.#turns.isOver) {
-      const state = this.#session.handshake();
-      // The verifier may have aborted this handshake meanwhile.
-      if (this.#turns.isOver) return;
-      const pushed = this.#layer.push();
-      if (state === "failed") return this.#fail(this.#peerCheck.ending(this.#session.failure));
-      if (pushed === "failed") return this.#fail(this.#plain.failure ?? this.#peerCheck.ending(null));
-      if (state === "done") return this.#succeed();
-      if (this.#layer.pull()) continue;
-      const { failure } = this.#plain;
-      return failure === null ? undefined : this.#fail(failure);
-    }
+    if (this.#turns.isOver) return;
+    const state = this.#layer.handshake();
+    // The verifier may have aborted this handshake meanwhile.
+    if (this.#turns.isOver || state === "again") return;
+    if (state === "done") return this.#succeed();
+    const { failure } = this.#layer;
+    // The stream below says more about its own failures than the session, which only finds an end.
+    const isBelow = failure === null || failure.kind === "eof";
+    this.#fail(isBelow && this.#plain.failure !== null ? this.#plain.failure : this.#peerCheck.ending(failure));
   }
 
   #succeed(): void {
@@ -107,20 +100,19 @@ export class LayeredTlsHandshake implements Handshake, DuplexSink {
     const peer = { chain: this.#session.peerChain, ...negotiated };
     handToUser(
       this.#events,
-      new LayeredTlsDuplex(this.#loop, this.#plain, this.#records(negotiated.cipher), this.#close),
+      new LayeredTlsDuplex(this.#loop, this.#plain, this.#records(negotiated.cipher)),
       peer,
     );
   }
 
-  /** The session of OpenSSL is freed where we protect the records. */
+  /** The library's session is freed where we protect the records. */
   #records(cipher: string): TlsSession {
     const ciphers = this.#session.takeRecordCiphers(cipher);
     if (ciphers === null) return new LayeredOpenSslSession(this.#layer);
     const rest = this.#layer.takeRest();
     this.#session.free();
-    const carrier = new StreamCarrier(this.#plain);
     const unit = this.#plain.writeUnit > 1 ? this.#plain.writeUnit : UNIT;
-    return new RecordSession(carrier, ciphers, this.#role, unit, this.#loop.layeredRecords, rest);
+    return new RecordSession(this.#carrier, ciphers, this.#role, unit, this.#loop.layeredRecords, rest);
   }
 
   /** The limit is for the peer: the time in which the peer waited for us is added. */

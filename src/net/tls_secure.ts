@@ -1,8 +1,7 @@
-/** Begins TLS handshakes: on a TCP socket directly if the TLS library can do that, else in memory. */
+/** Begins TLS handshakes, on a TCP socket or over another stream. */
 import type { Millis } from "./clock.ts";
 import { TlsSettingsError } from "../os/tls_settings.ts";
 import type { Duplex, Ending } from "./duplex.ts";
-import { closeLingering } from "./lingering_close.ts";
 import type { Handshake, SecureEvents } from "./network.ts";
 import type { SocketLoop } from "./socket_loop.ts";
 import { TcpDuplex } from "./tcp_duplex.ts";
@@ -24,22 +23,14 @@ export function secureStream(
   if (!(context instanceof OpenSslContext)) throw new TypeError("TLS on the reactor needs a context of its TlsEngine");
   if (plain.failure !== null) return failSoon(loop, plain.failure, events);
   try {
-    if (!(plain instanceof TcpDuplex)) return new LayeredTlsHandshake(loop, plain, context, role, timeout, events);
-    if (context.native.buffersSockets) return new TlsHandshake(loop, plain, context, role, timeout, events);
-    const close = (reset: boolean) => closeSocket(loop, plain, reset);
-    return new LayeredTlsHandshake(loop, plain, context, role, timeout, events, close);
+    return plain instanceof TcpDuplex
+      ? new TlsHandshake(loop, plain, context, role, timeout, events)
+      : new LayeredTlsHandshake(loop, plain, context, role, timeout, events);
   } catch (error) {
     if (!(error instanceof TlsSettingsError)) throw error;
     plain.close();
     return failSoon(loop, { by: "us", how: "error", code: "TLS_SETTINGS", message: error.message }, events);
   }
-}
-
-/** Closes a socket so that the peer can read the alert or the last data, also while it is still sending. */
-function closeSocket(loop: SocketLoop, tcp: TcpDuplex, reset: boolean): void {
-  if (reset || tcp.ended || tcp.failure !== null) return tcp.close(reset);
-  tcp.handOver({ onEvents() {} });
-  closeLingering(loop, tcp.fd);
 }
 
 /** Fails in the next turn, since no event may come from inside of `secure`. */

@@ -78,7 +78,6 @@ function asOpenSsl(own: OwnSsl): Ssl {
     SSL_CTX_set_default_read_buffer_len() {},
     SSL_CTX_set_client_hello_cb() {},
     SSL_client_hello_get0_ext: () => 0,
-    SSL_set0_rbio() {},
     SSL_set0_wbio() {},
     SSL_CTX_set_keylog_callback() {},
     SSL_ctrl: (ssl, command) => command === GET_NEGOTIATED_GROUP ? BigInt(own.SSL_get_curve_id(ssl)) : 0n,

@@ -37,8 +37,8 @@ const READ_AHEAD = 4n * 16406n;
 export class NativeTlsContext {
   readonly #thread: TlsThread;
   readonly #number: number;
-  /** True: all connections are of TLS 1.3 and give their secrets away, so that OpenSSL does their handshakes only. */
-  readonly #givesRecords: boolean;
+  /** Whether to use {@link newSession} for a socket: OpenSSL protects the records, and writes them through a buffer. */
+  readonly usesSockets: boolean;
   #context: Deno.PointerValue;
 
   /**
@@ -49,7 +49,8 @@ export class NativeTlsContext {
     const { library, policy } = thread;
     this.#thread = thread;
     this.#number = thread.contexts++;
-    this.#givesRecords = library.showsSecrets() && policy.tls12Ciphers === null;
+    const givesRecords = library.showsSecrets() && policy.tls12Ciphers === null;
+    this.usesSockets = library.buffersSockets && !givesRecords;
     library.crypto.ERR_clear_error();
     this.#context = library.ssl.SSL_CTX_new(library.ssl.TLS_method());
     if (this.#context === null) throw new TlsSettingsError(`cannot make a TLS context: ${takeErrorText(library)}`);
@@ -70,18 +71,12 @@ export class NativeTlsContext {
    * Throws {@link TlsSettingsError} once the context is closed.
    */
   newSession(fd: number, role: TlsRole, writeBuffer: number, accept: AcceptPath): NativeTlsSession {
-    const carrier = { fd, writeBuffer, givesRecords: this.#givesRecords };
-    return new NativeTlsSession(this.#thread, this.#pointer(), this.#number, carrier, role, accept);
+    return new NativeTlsSession(this.#thread, this.#pointer(), this.#number, { fd, writeBuffer }, role, accept);
   }
 
   /** A session in memory: the caller moves its bytes. Throws as {@link newSession}. */
   newMemorySession(role: TlsRole, accept: AcceptPath): NativeTlsSession {
     return new NativeTlsSession(this.#thread, this.#pointer(), this.#number, null, role, accept);
-  }
-
-  /** Whether {@link newSession} works. {@link newMemorySession} always does. */
-  get buffersSockets(): boolean {
-    return this.#thread.library.buffersSockets;
   }
 
   /** Whether the policy allows a cipher suite of TLS 1.2 or 1.3. `name`: as OpenSSL calls it. */
@@ -107,8 +102,8 @@ export class NativeTlsContext {
     ssl.SSL_CTX_ctrl(context, Ctrl.MIN_PROTOCOL, tls12Ciphers === null ? TLS1_3 : TLS1_2, null);
     ssl.SSL_CTX_ctrl(context, Ctrl.MAX_PROTOCOL, TLS1_3, null);
     ssl.SSL_CTX_ctrl(context, Ctrl.MODE, MODES, null);
-    // Where OpenSSL does handshakes only, what it reads ahead would be missing behind them.
-    if (!this.#givesRecords) ssl.SSL_CTX_ctrl(context, Ctrl.READ_AHEAD, 1n, null);
+    // What OpenSSL reads ahead would be missing where it does the handshake only.
+    if (this.usesSockets) ssl.SSL_CTX_ctrl(context, Ctrl.READ_AHEAD, 1n, null);
     ssl.SSL_CTX_set_default_read_buffer_len(context, READ_AHEAD);
     // Sessions are never resumed: the peer of each connection must prove that it has its certificate's key.
     ssl.SSL_CTX_set_options(context, OPTIONS);

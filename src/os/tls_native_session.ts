@@ -5,7 +5,6 @@
  */
 import { errno, intCell } from "./libc.ts";
 import { EAGAIN } from "./errno.ts";
-import { bufferedInput, takeBuffered } from "./handshake_input.ts";
 import { MessageBudget } from "./message_budget.ts";
 import { RecordCipher, type RecordCiphers } from "./record_cipher.ts";
 import type { SessionCallbacks } from "./tls_callbacks.ts";
@@ -17,7 +16,7 @@ import { type TlsRole, TlsSettingsError } from "./tls_settings.ts";
 import type { TlsThread } from "./tls_thread.ts";
 import { readSecretLine, type TrafficSecrets } from "./traffic_secrets.ts";
 
-const BIO_FLUSH = 11, BIO_SET_BUFFER_SIZE = 117, BIO_SET_MEMORY_END = 130;
+const BIO_PENDING = 10, BIO_FLUSH = 11, BIO_SET_BUFFER_SIZE = 117, BIO_SET_MEMORY_END = 130;
 const SSL_ERROR_WANT_READ = 2, SSL_ERROR_WANT_WRITE = 3, SSL_ERROR_SYSCALL = 5, SSL_ERROR_ZERO_RETURN = 6;
 /** `X509_V_ERR_*`: OpenSSL sends the alerts bad_certificate and certificate_revoked for them. */
 const CERTIFICATE_REJECTED = 28, CERTIFICATE_REVOKED = 23;
@@ -51,8 +50,6 @@ export interface PathRefusal {
 interface TlsCarrier {
   readonly fd: number;
   readonly writeBuffer: number;
-  /** The records are not those of OpenSSL, which reads the handshake through `handshake_input.ts`. */
-  readonly givesRecords: boolean;
 }
 
 /** The most data of one record, in bytes (RFC 8446 §5.1). */
@@ -69,9 +66,7 @@ export class NativeTlsSession implements SessionCallbacks {
   readonly #thread: TlsThread;
   readonly #ssl: Deno.PointerValue;
   /** Of the socket or the memory. */
-  #readBio: Deno.PointerValue;
-  /** What OpenSSL reads from: {@link #readBio} or the buffer in front of it. */
-  #input: Deno.PointerValue;
+  readonly #readBio: Deno.PointerValue;
   readonly #writeBio: Deno.PointerValue;
   /** Null once the handshake is done. */
   #accept: AcceptPath | null;
@@ -87,8 +82,6 @@ export class NativeTlsSession implements SessionCallbacks {
   #refused: Refused = "nothing";
   /** Null until the first message after the handshake: most peers send none. */
   #messages: MessageBudget | null = null;
-  /** {@link handshake} was called, so at the next call the peer has sent something. */
-  #isAnswered = false;
   /** ms: the time of the last {@link read}. */
   #readAt = 0;
   /** "free after call": {@link free} was called by a callback, so OpenSSL still uses the session. */
@@ -117,7 +110,6 @@ export class NativeTlsSession implements SessionCallbacks {
     if (this.#ssl === null) throw new TlsSettingsError(`cannot make a TLS session: ${takeErrorText(thread.library)}`);
     this.#readBio = carrier === null ? crypto.BIO_new(crypto.BIO_s_mem()) : crypto.BIO_new_socket(carrier.fd, 0);
     this.#writeBio = carrier === null ? crypto.BIO_new(crypto.BIO_s_mem()) : this.#readBio;
-    this.#input = this.#readBio;
     ssl.SSL_set_bio(this.#ssl, this.#readBio, this.#writeBio);
     if (role === "server") ssl.SSL_set_accept_state(this.#ssl);
     else ssl.SSL_set_connect_state(this.#ssl);
@@ -133,9 +125,12 @@ export class NativeTlsSession implements SessionCallbacks {
     this.#thread.library.crypto.BIO_ctrl(this.#readBio, BIO_SET_MEMORY_END, 0, null);
   }
 
-  /** Removes and returns the bytes of the peer that were taken from the carrier and not used. */
+  /** In memory: removes and returns the bytes of the peer that were not used. */
   takeUnread(): Uint8Array {
-    return takeBuffered(this.#thread.library.crypto, this.#input);
+    const { crypto } = this.#thread.library;
+    const bytes = new Uint8Array(Math.max(0, crypto.BIO_ctrl(this.#readBio, BIO_PENDING, 0, null)));
+    if (bytes.length > 0) crypto.BIO_read(this.#readBio, bytes, bytes.length);
+    return bytes;
   }
 
   /** In memory: moves bytes for the peer into `into`. Returns how many; 0 when there are none. */
@@ -151,8 +146,6 @@ export class NativeTlsSession implements SessionCallbacks {
   handshake(): "done" | "again" | "failed" {
     const { library, callbacks } = this.#thread;
     library.crypto.ERR_clear_error();
-    if (this.#isAnswered && this.#input === this.#readBio) this.#bufferInput();
-    this.#isAnswered = true;
     callbacks.session = this;
     this.#state = "handshaking";
     let result = 0, again = false, freed = false;
@@ -219,16 +212,6 @@ export class NativeTlsSession implements SessionCallbacks {
     return false;
   }
 
-  /** 8 KB, which a peer that stops after its first message does not cost. */
-  #bufferInput(): void {
-    if (this.#carrier?.givesRecords !== true) return;
-    const { ssl, crypto } = this.#thread.library;
-    this.#readBio = crypto.BIO_new_socket(this.#carrier.fd, 0);
-    this.#input = bufferedInput(crypto, this.#readBio);
-    // Frees the reference to the BIO of the socket that was used for reading.
-    ssl.SSL_set0_rbio(this.#ssl, this.#input);
-  }
-
   /** Most connections never send bulk, so they get no buffer. It may replace the socket between two records only. */
   #addWriteBuffer(): void {
     if (this.#carrier === null) return;
@@ -288,6 +271,10 @@ export class NativeTlsSession implements SessionCallbacks {
     const mayRepeat = !isWritten && this.#canContinue(result);
     this.#refused = mayRepeat ? "close_notify" : "nothing";
     return isWritten;
+  }
+
+  get isFreed(): boolean {
+    return this.#state === "freed";
   }
 
   /** Frees the session. From inside of a callback: as soon as OpenSSL has returned. Idempotent. */

@@ -79,7 +79,6 @@ export const openSslSymbols = {
   SSL_CTX_set_client_hello_cb: { parameters: [P, "function", P], result: "void" },
   SSL_client_hello_get0_ext: { parameters: [P, U, B, B], result: I },
   SSL_ctrl: { parameters: [P, I, "i64", P], result: "i64" },
-  SSL_set0_rbio: { parameters: [P, P], result: "void" },
   SSL_set0_wbio: { parameters: [P, P], result: "void" },
   SSL_CTX_set_keylog_callback: { parameters: [P, "function"], result: "void" },
   SSL_group_to_name: { parameters: [P, I], result: P, optional: true },

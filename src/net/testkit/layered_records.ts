@@ -33,7 +33,7 @@ export class LayeredRig implements Disposable {
     const ciphers = { send: this.ends.cipher("send"), receive: this.ends.cipher("receive") };
     const carrier = new StreamCarrier(this.near);
     const session = new RecordSession(carrier, ciphers, "client", UNIT, new RecordBuffers(), { received, unsent });
-    this.duplex = new LayeredTlsDuplex(this.network, this.near, session, (reset) => this.near.close(reset));
+    this.duplex = new LayeredTlsDuplex(this.network, this.near, session);
     this.user = new Reader(this.duplex);
     this.far.start({ onReadable() {}, onWritable() {}, onFailure() {} });
     this.network.runUntilIdle();
