@@ -6,11 +6,11 @@ import { HOUR, makeCa, makeLeaf, newKey } from "../src/identity/testkit/certific
 import { tlsPolicy } from "../src/identity/tls_policy.ts";
 import { RecordReceiver } from "../src/net/record_receiver.ts";
 import { ALERT, DATA, HANDSHAKE, joined } from "../src/net/testkit/record_ends.ts";
-import { openTlsLibrary } from "../src/os/open_tls_library.ts";
 import type { RecordCipher, RecordCiphers } from "../src/os/record_cipher.ts";
 import { NativeTls } from "../src/os/tls_native.ts";
 import type { NativeTlsContext } from "../src/os/tls_native_context.ts";
 import { CLOSED_BY_PEER, type NativeTlsSession } from "../src/os/tls_native_session.ts";
+import { anyOpenSsl } from "./tls_libraries.ts";
 
 /** Bytes after which a peer sends nothing more, and of the largest step. */
 const MOST = 100_000, LARGEST_STEP = 17_000;
@@ -33,7 +33,7 @@ interface PeerRecords {
 /** One for each thread. */
 export class TlsOracle implements Disposable {
   readonly #tls = new NativeTls(
-    openTlsLibrary(Deno.env.get("TLS_LIBRARY")),
+    anyOpenSsl(),
     tlsPolicy({ tls12: false, postQuantumOnly: false, fips: false }),
   );
   readonly #contexts: Record<"client" | "server", NativeTlsContext>;

@@ -2,6 +2,7 @@
 import { strict as assert } from "node:assert";
 import { credential, sharedCa } from "../testkit/credentials.ts";
 import { exchange, handshake } from "../testkit/hbone_peer.ts";
+import { awsLc, openSsl35 } from "../testkit/tls_libraries.ts";
 import { identityOf, meshText } from "../lab/mesh.ts";
 import { plan } from "../lab/needs.ts";
 import { Proxy } from "../lab/proxy.ts";
@@ -42,24 +43,10 @@ for (
   });
 }
 
-/** Where `tools/build_openssl.sh` puts its result. */
-const built = `${Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`}/ztunnel-build/libopenssl35.so`;
-const missing = exists(built)
-  ? []
-  : [{ reason: "OpenSSL 3.5 is missing", cure: "run tools/build_openssl.sh", duty: false }];
-
-function exists(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
-}
-
-const postQuantum = async () => {
+const postQuantum = async (library: string) => {
   using folder = tempDir();
   const settings = nodeSettings({ name: "b", ip: IP, mesh: MESH, folder: folder.path }, {
-    TLS_LIBRARY: built,
+    TLS_LIBRARY: library,
     COMPLIANCE_POLICY: "pqc",
     RUST_LOG: "debug",
   });
@@ -74,12 +61,14 @@ const postQuantum = async () => {
   assert.ok(!proxy.program.printed.some((line) => line.includes("does not hold for")));
 };
 
-Deno.test(plan(
-  missing,
-  "TLS policy, identity T9: COMPLIANCE_POLICY=pqc of a running proxy",
-  postQuantum,
-  Deno.env.get("CI") === "true",
-));
+for (const [name, tested] of [["OpenSSL 3.5", openSsl35()], ["AWS-LC", awsLc()]] as const) {
+  Deno.test(plan(
+    "lack" in tested ? [tested.lack] : [],
+    `TLS policy, identity T9: COMPLIANCE_POLICY=pqc of a running proxy with ${name}`,
+    () => "library" in tested ? postQuantum(tested.library.path) : Promise.resolve(),
+    Deno.env.get("CI") === "true",
+  ));
+}
 
 Deno.test("TLS policy, identity S42: a running proxy names connections to which its policy does not apply", async () => {
   using folder = tempDir();

@@ -5,7 +5,7 @@ import type { Duplex } from "./duplex.ts";
 import { LayeredOpenSslSession } from "./layered_openssl_session.ts";
 import { MemoryNetwork } from "./testkit/memory_network.ts";
 import { StreamCarrier } from "./record_carrier.ts";
-import { TlsLayer } from "./tls_layer.ts";
+import { layerMemory, TlsLayer } from "./tls_layer.ts";
 import { LayeredTlsDuplex } from "./tls_layered_duplex.ts";
 /** A stream that always has data, and counts the bytes that were read. */
 class Endless implements Duplex {
@@ -55,7 +55,7 @@ class Session {
 function sessionOf(share: number) {
   const plain = new Endless();
   const session = new LayeredOpenSslSession(
-    new TlsLayer(new StreamCarrier(plain), new Session(share) as unknown as NativeTlsSession),
+    new TlsLayer(new StreamCarrier(plain), new Session(share) as unknown as NativeTlsSession, layerMemory()),
   );
   return { plain, session, duplex: new LayeredTlsDuplex(new MemoryNetwork(), plain, session) };
 }

@@ -19,13 +19,14 @@ import type { TlsSession } from "./tls_session.ts";
 import { TlsDuplex } from "./tls_duplex.ts";
 import { HANDSHAKE_TIMEOUT } from "./tls_endings.ts";
 import type { OpenSslContext } from "./tls_engine.ts";
-import { TlsLayer } from "./tls_layer.ts";
+import { layerMemory, TlsLayer } from "./tls_layer.ts";
 import { handToUser, TlsPeerCheck } from "./tls_peer_check.ts";
 import type { TlsRole } from "../os/tls_settings.ts";
 
 /** Bytes of the largest packet that the kernel divides into segments. */
 const OFFLOAD_LIMIT = 65535;
 const DEFAULT_MSS = 1448;
+const MEMORY = layerMemory();
 
 /** The library's session. `layer`: null where the library reads and writes the socket itself. */
 interface SocketSession {
@@ -194,7 +195,7 @@ function newSession(
 ): SocketSession {
   if (context.usesSockets) return { native: context.newSession(fd, role, unit, accept), layer: null };
   const native = context.newMemorySession(role, accept);
-  return { native, layer: new TlsLayer(new SocketCarrier(fd), native) };
+  return { native, layer: new TlsLayer(new SocketCarrier(fd), native, MEMORY) };
 }
 
 /** Bytes of the whole segments in one offloaded packet (`docs/spec/dataplane-speed.md` 2). */

@@ -4,9 +4,17 @@ import type { NativeTlsSession } from "../os/tls_native_session.ts";
 import type { RecordCarrier } from "./record_carrier.ts";
 import { BROKEN } from "./tls_session.ts";
 
-/** Used within one call each. */
-const input = new Uint8Array(32_768);
-const output = new Uint8Array(32_768);
+/** Memory for bytes on their way, used within one call. A layer within another one needs its own. */
+export interface LayerMemory {
+  readonly input: Uint8Array;
+  readonly output: Uint8Array;
+}
+
+/** Made once for all layers over the same kind of carrier. */
+export function layerMemory(): LayerMemory {
+  return { input: new Uint8Array(32_768), output: new Uint8Array(32_768) };
+}
+
 const NOTHING = new Uint8Array(0);
 
 /** For the handshake, and for records that the library protects. The caller owns the session and the carrier. */
@@ -17,10 +25,12 @@ export class TlsLayer {
 
   readonly carrier: RecordCarrier;
   readonly session: NativeTlsSession;
+  readonly #memory: LayerMemory;
 
-  constructor(carrier: RecordCarrier, session: NativeTlsSession) {
+  constructor(carrier: RecordCarrier, session: NativeTlsSession, memory: LayerMemory) {
     this.carrier = carrier;
     this.session = session;
+    this.#memory = memory;
   }
 
   /** Why the session has failed, or what carries it. */
@@ -43,8 +53,9 @@ export class TlsLayer {
 
   /** Moves bytes from the carrier to the session. False: there were none, or the carrier has failed. */
   pull(): boolean {
-    const count = this.carrier.read(input, input.length);
-    if (count === BROKEN) return this.carrier.failure?.kind === "eof" && this.#feedEnd();
+    const { carrier } = this, { input } = this.#memory;
+    const count = carrier.failure === null ? carrier.read(input, input.length) : BROKEN;
+    if (count === BROKEN) return carrier.failure?.kind === "eof" && this.#feedEnd();
     if (count > 0) this.session.feed(input.subarray(0, count));
     return count > 0;
   }
@@ -57,6 +68,7 @@ export class TlsLayer {
       this.#rest = taken < this.#rest.length ? this.#rest.subarray(taken) : null;
       if (this.#rest !== null) return "blocked";
     }
+    const { output } = this.#memory;
     for (let count = this.session.drain(output); count > 0; count = this.session.drain(output)) {
       const taken = this.carrier.write(output, count);
       if (taken === BROKEN) return "failed";

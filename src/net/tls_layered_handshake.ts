@@ -12,7 +12,7 @@ import { HANDSHAKE_TIMEOUT } from "./tls_endings.ts";
 import type { OpenSslContext } from "./tls_engine.ts";
 import { handToUser, TlsPeerCheck } from "./tls_peer_check.ts";
 import type { TlsRole } from "../os/tls_settings.ts";
-import { TlsLayer } from "./tls_layer.ts";
+import { layerMemory, TlsLayer } from "./tls_layer.ts";
 import { LayeredTlsDuplex } from "./tls_layered_duplex.ts";
 import type { TlsSession } from "./tls_session.ts";
 
@@ -21,6 +21,7 @@ type LoopWithHandshakes = Scheduler & HandshakeLoop & Pick<SocketLoop, "layeredR
 
 /** Bytes of the records that are made at once. Each of the four fills a DATA frame of the default size. */
 const UNIT = 4 * 16_384;
+const MEMORY = layerMemory();
 
 /** A handshake in progress. */
 export class LayeredTlsHandshake implements Handshake, DuplexSink {
@@ -51,7 +52,7 @@ export class LayeredTlsHandshake implements Handshake, DuplexSink {
     this.#peerCheck = new TlsPeerCheck(context, role, events);
     this.#session = context.native.newMemorySession(role, (chain) => this.#peerCheck.accept(chain));
     this.#carrier = new StreamCarrier(plain);
-    this.#layer = new TlsLayer(this.#carrier, this.#session);
+    this.#layer = new TlsLayer(this.#carrier, this.#session, MEMORY);
     this.#timer = loop.after(timeout, () => this.#timedOut());
     this.#turns = new HandshakeTurns(loop, { role, own: plain.local.ip, peer: plain.remote.ip }, () => this.#step());
     plain.start(this);

@@ -1,7 +1,8 @@
 /**
  * Finds and opens the TLS library: the path given (`TLS_LIBRARY`), the one bundled into the executable, or the system's
- * `libssl.so.3`. OpenSSL 3 and BoringSSL are distinguished by what they export.
+ * `libssl.so.3`. OpenSSL 3, BoringSSL and AWS-LC are distinguished by what they export.
  */
+import { openAwsLc } from "./aws_lc_library.ts";
 import { openBoringSsl } from "./boringssl_library.ts";
 import { openOpenSsl } from "./openssl_library.ts";
 import type { TlsLibrary } from "./tls_library.ts";
@@ -19,16 +20,16 @@ export function openTlsLibrary(...paths: readonly (string | undefined)[]): TlsLi
   const named = paths.find((path) => path !== undefined && path !== "");
   try {
     if (named === undefined) return openOpenSsl("libssl.so.3", "libcrypto.so.3");
-    return isBoringSsl(named) ? openBoringSsl(named) : openOpenSsl(named, named);
+    if (exports(named, "awslc_api_version_num")) return openAwsLc(named);
+    return exports(named, "BORINGSSL_self_test") ? openBoringSsl(named) : openOpenSsl(named, named);
   } catch (error) {
     throw new TlsLibraryError(libraryProblem(error instanceof Error ? error.message : String(error), named));
   }
 }
 
-function isBoringSsl(path: string): boolean {
-  const mark = { BORINGSSL_self_test: { parameters: [], result: "i32", optional: true } } as const;
-  const library = Deno.dlopen(path, mark);
-  const found = library.symbols.BORINGSSL_self_test !== null;
+function exports(path: string, name: string): boolean {
+  const library = Deno.dlopen(path, { [name]: { type: "pointer", optional: true } });
+  const found = library.symbols[name] !== null;
   library.close();
   return found;
 }
@@ -39,7 +40,7 @@ const PACKAGES = "Debian 13: apt-get install libssl3t64, Debian 12 and Ubuntu 22
 export function libraryProblem(cause: string, named: string | undefined): string {
   const cure = named === undefined
     ? `install OpenSSL 3 (${PACKAGES}) or set TLS_LIBRARY`
-    : `TLS_LIBRARY must be the path of an OpenSSL 3 library or of BoringSSL's libssl, not "${named}"; ` +
+    : `TLS_LIBRARY must be the path of an OpenSSL 3 library, of AWS-LC or of BoringSSL's libssl, not "${named}"; ` +
       `without it the system's OpenSSL 3 is used (${PACKAGES})`;
   return `no usable TLS library: ${cause}; ${cure}`;
 }

@@ -47,14 +47,25 @@ const BORINGSSL: CodeLayout = {
   noPeerCertificate: 192,
 };
 
+const AWS_LC: CodeLayout = { ...BORINGSSL, unexpectedEof: 509 };
+
 /** Translates an error code of OpenSSL 3 and its text. Null: it is not of the TLS layer. */
 export function failureOfOpenSsl(code: number, text: string): TlsFailure | null {
   return failureOf(OPENSSL, code, text);
 }
 
-/** As {@link failureOfOpenSsl}, for BoringSSL. */
+/** As {@link failureOfOpenSsl}, for BoringSSL, whose texts are like `WRONG_VERSION_NUMBER`. */
 export function failureOfBoringSsl(code: number, text: string): TlsFailure | null {
-  return failureOf(BORINGSSL, code, text);
+  return failureOf(BORINGSSL, code, asOpenSslWrites(text));
+}
+
+/** The same for AWS-LC. */
+export function failureOfAwsLc(code: number, text: string): TlsFailure | null {
+  return failureOf(AWS_LC, code, asOpenSslWrites(text));
+}
+
+function asOpenSslWrites(text: string): string {
+  return text.toLowerCase().replaceAll("_", " ");
 }
 
 function failureOf(layout: CodeLayout, code: number, text: string): TlsFailure | null {

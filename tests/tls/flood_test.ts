@@ -3,7 +3,7 @@ import { strict as assert } from "node:assert";
 import { testNeeding } from "../../lab/needs.ts";
 import { Program } from "../../lab/program.ts";
 import { Pump } from "../../src/net/testkit/contract_kit.ts";
-import { client, library, OpensslFiles, sClient, server, type TlsRig, withTls } from "./rig.ts";
+import { client, OpensslFiles, sClient, server, type TlsRig, withTls } from "./rig.ts";
 
 const NOTHING = new Uint8Array(0);
 const text = (bytes: Uint8Array) => new TextDecoder().decode(bytes);
@@ -33,9 +33,8 @@ async function flood(rig: TlsRig, most: readonly string[]): Promise<{ sent: numb
   using files = new OpensslFiles();
   const { listener, outcomes, address } = rig.listen(rig.context(server));
   const script = new URL("../fixtures/tls_flooder.ts", import.meta.url).pathname;
-  const paths = library.path === "libssl.so.3" ? [library.path, "libcrypto.so.3"] : [library.path, library.path];
   const [, certificate, , key] = files.identity("client", client);
-  const args = ["run", "-A", script, ...paths, String(address.port), certificate!, key!, ...most];
+  const args = ["run", "-A", script, String(address.port), certificate!, key!, ...most];
   await using program = new Program(Deno.execPath(), { args });
   await rig.sockets.run(() => outcomes.length > 0);
   const pump = new Pump(rig.sockets.network, outcomes[0]!.duplex!, NOTHING, { end: false });

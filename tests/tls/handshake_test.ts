@@ -137,7 +137,7 @@ const bad: readonly Bad[] = [
     credential: (id) => credential(root, id, { notBefore: now + HOUR, notAfter: now + 2 * HOUR }),
     code: "TLS_CERTIFICATE",
     text: /certificate is not yet valid/,
-    alert: "bad_certificate",
+    alert: "(bad_certificate|certificate_expired)",
   },
   {
     what: "identity T22: a client's certificate used as server",

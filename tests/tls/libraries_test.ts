@@ -4,12 +4,11 @@
  */
 import { strict as assert } from "node:assert";
 import { generateKeyPairSync } from "node:crypto";
-import { type Lack, lacks, plan } from "../../lab/needs.ts";
+import { lacks, plan } from "../../lab/needs.ts";
 import { TLS12_CIPHERS } from "../../src/identity/tls_policy.ts";
 import { HOUR } from "../../src/identity/testkit/certificates.ts";
 import { payloadOf, Pump } from "../../src/net/testkit/contract_kit.ts";
-import { openTlsLibrary } from "../../src/os/open_tls_library.ts";
-import type { TlsLibrary } from "../../src/os/tls_library.ts";
+import { awsLc, boringSsl, openSsl35, systemOpenSsl, type TestedLibrary } from "../../testkit/tls_libraries.ts";
 import {
   authority,
   client,
@@ -25,36 +24,21 @@ import {
   withTls,
 } from "./rig.ts";
 
-interface Candidate {
-  readonly name: string;
-  readonly library: TlsLibrary | null;
-  readonly missing: readonly Lack[];
-}
-
-function candidate(name: string, path: string, lack: Omit<Lack, "reason">): Candidate {
-  try {
-    // Opened once, outside of the tests, since libraries stay in the process.
-    return { name, library: openTlsLibrary(path), missing: [] };
-  } catch {
-    return { name, library: null, missing: [{ reason: `${name} is missing`, ...lack }] };
-  }
-}
-
-const cache = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`;
-const android = `/usr/lib/${Deno.build.arch}-linux-gnu/android/libssl.so.0`;
-const candidates = [
-  candidate("the system's OpenSSL", "libssl.so.3", { cure: "apt-get install libssl3", duty: true }),
-  candidate("OpenSSL 3.5", `${cache}/ztunnel-build/libopenssl35.so`, { cure: "tools/build_openssl.sh", duty: false }),
-  candidate("BoringSSL", android, { cure: "apt-get install android-libboringssl", duty: true }),
+const candidates: readonly (readonly [name: string, tested: TestedLibrary])[] = [
+  ["the system's OpenSSL", systemOpenSsl()],
+  ["OpenSSL 3.5", openSsl35()],
+  ["AWS-LC", awsLc()],
+  ["BoringSSL", boringSsl()],
 ];
 
 type Body = (rig: TlsRig, files: OpensslFiles) => Promise<void>;
 
 function forEach(what: string, body: Body, packages: readonly "openssl"[] = []): void {
-  for (const { name, library, missing } of candidates) {
+  for (const [name, tested] of candidates) {
+    const missing = "lack" in tested ? [tested.lack] : [];
     const run = async () => {
       using files = new OpensslFiles();
-      await withTls((rig) => body(rig, files), library!);
+      if ("library" in tested) await withTls((rig) => body(rig, files), tested.library);
     };
     Deno.test(
       plan([...missing, ...lacks({ packages })], `TLS with ${name}: ${what}`, run, Deno.env.get("CI") === "true"),

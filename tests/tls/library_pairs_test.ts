@@ -1,40 +1,39 @@
-/** Both ends of a connection with different TLS libraries: records of ours, of OpenSSL and of BoringSSL. */
+/** Both ends of a connection with different TLS libraries, and with records of ours or of the library. */
 import { strict as assert } from "node:assert";
 import { plan } from "../../lab/needs.ts";
 import { payloadOf, Pump } from "../../src/net/testkit/contract_kit.ts";
-import { openTlsLibrary } from "../../src/os/open_tls_library.ts";
-import type { TlsLibrary } from "../../src/os/tls_library.ts";
-import { client, library, server, TlsRig, withTls } from "./rig.ts";
-
-const missing = [{ reason: "BoringSSL is missing", cure: "apt-get install android-libboringssl", duty: true }];
-const boringssl = open(`/usr/lib/${Deno.build.arch}-linux-gnu/android/libssl.so.0`);
-
-function open(path: string): TlsLibrary | null {
-  try {
-    return openTlsLibrary(path);
-  } catch {
-    return null;
-  }
-}
+import { anyOpenSsl, awsLc, boringSsl, type TestedLibrary } from "../../testkit/tls_libraries.ts";
+import { client, server, TlsRig, withTls } from "./rig.ts";
 
 /** A library that does not show its secrets, so that it protects the records itself. */
-const closed: TlsLibrary = { ...library, showsSecrets: () => false };
+function closed(tested: TestedLibrary): TestedLibrary {
+  return "lack" in tested ? tested : { library: { ...tested.library, showsSecrets: () => false } };
+}
 
-const pairs: readonly [what: string, client: TlsLibrary | null, server: TlsLibrary | null][] = [
-  ["ours and ours", library, library],
-  ["ours and OpenSSL's", library, closed],
-  ["OpenSSL's and ours", closed, library],
-  ["ours and BoringSSL's", library, boringssl],
-  ["BoringSSL's and ours", boringssl, library],
+const openSsl: TestedLibrary = { library: anyOpenSsl() }, amazon = awsLc();
+const ends: readonly (readonly [what: string, tested: TestedLibrary])[] = [
+  ["OpenSSL with our records", openSsl],
+  ["OpenSSL", closed(openSsl)],
+  ["AWS-LC with our records", amazon],
+  ["AWS-LC", closed(amazon)],
 ];
+/** It cannot choose a cipher suite, so the other end does. */
+const boring = boringSsl();
 const ciphers = ["TLS_AES_256_GCM_SHA384", "TLS_AES_128_GCM_SHA256"];
 
-for (const [what, near, far] of pairs) {
+for (const [near, client] of ends) {
+  for (const [far, server] of ends) test(`${near}, ${far}`, client, server);
+  test(`${near}, BoringSSL`, client, boring);
+  test(`BoringSSL, ${near}`, boring, client);
+}
+
+function test(what: string, near: TestedLibrary, far: TestedLibrary): void {
   const run = async () => {
+    if (!("library" in near) || !("library" in far)) return;
     for (const suite of ciphers) {
       await withTls(async (rig) => {
         // Its contexts are used on the other rig's loop.
-        await using other = new TlsRig(far!);
+        await using other = new TlsRig(far.library);
         const ends = await rig.pair(rig.context(client, { ciphers: suite }), other.context(server, { ciphers: suite }));
         const left = new Pump(rig.sockets.network, ends.client, payloadOf(3_000_000, 1));
         const right = new Pump(rig.sockets.network, ends.server, payloadOf(2_000_000, 2), { writeSize: 70_000 });
@@ -44,9 +43,9 @@ for (const [what, near, far] of pairs) {
         rig.closeStreams();
         // Sessions end before the context of the other rig is freed.
         await new Promise<void>((resolve) => rig.sockets.network.after(5, resolve));
-      }, near!);
+      }, near.library);
     }
   };
-  const lacks = near === null || far === null ? missing : [];
-  Deno.test(plan(lacks, `TLS records, client and server: ${what}`, run, Deno.env.get("CI") === "true"));
+  const missing = [near, far].flatMap((end) => "lack" in end ? [end.lack] : []);
+  Deno.test(plan(missing, `TLS records, client and server: ${what}`, run, Deno.env.get("CI") === "true"));
 }

@@ -168,7 +168,7 @@ const refused: readonly Refused[] = [
     args: (files) => [...H2, "-groups", "ffdhe2048", ...files.identity("client", client)],
     alert: /alert handshake failure/,
     code: "TLS_HANDSHAKE",
-    text: /no suitable key share|no suitable groups/,
+    text: /no suitable key share|no suitable groups|no shared group/,
   },
   {
     what: "an unknown authority",

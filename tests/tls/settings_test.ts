@@ -1,11 +1,11 @@
-/** Settings that OpenSSL refuses, and the post-quantum policy (`docs/spec/identity-spire.md` 6.1). */
+/** Settings that a TLS library refuses, and the post-quantum policy (`docs/spec/identity-spire.md` 6.1). */
 import { strict as assert } from "node:assert";
 import { generateKeyPairSync } from "node:crypto";
 import tls from "node:tls";
 import { encodePem } from "../../src/identity/pem.ts";
 import { plan } from "../../lab/needs.ts";
-import { openTlsLibrary } from "../../src/os/open_tls_library.ts";
 import { POST_QUANTUM_GROUP } from "../../src/identity/tls_policy.ts";
+import { anyOpenSsl, awsLc, openSsl35 } from "../../testkit/tls_libraries.ts";
 import {
   client,
   CLIENT_ID,
@@ -16,6 +16,7 @@ import {
   root,
   server,
   SERVER_ID,
+  type TlsRig,
   withTls,
 } from "./rig.ts";
 
@@ -43,75 +44,66 @@ for (const [what, its, options, text] of wrong) {
     }));
 }
 
-Deno.test("TLS: RSA certificates need 2048 bits or more", () =>
+const openSsl = anyOpenSsl();
+
+// Not every library looks at the size. `identity/check_issued.ts` refuses such a certificate before it gets here.
+Deno.test("TLS: RSA certificates need 2048 bits or more with OpenSSL", () =>
   withTls(async (rig) => {
     const rsa = (modulusLength: number) => generateKeyPairSync("rsa", { modulusLength }).privateKey;
     const strong = credential(root, SERVER_ID, { key: rsa(2048) });
     await rig.pair(rig.context(client), rig.context(strong));
     assert.throws(() => rig.context(credential(root, SERVER_ID, { key: rsa(1024) })), /key too small/);
-  }));
+  }, openSsl));
 
-/** Where `tools/build_openssl.sh` puts its result. */
-const built = `${Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`}/ztunnel-build/libopenssl35.so`;
-const postQuantum = opened(built);
-const missing = postQuantum !== null ? [] : [{
-  reason: "OpenSSL 3.5 is missing",
-  cure: "run tools/build_openssl.sh",
-  duty: false,
-}];
+const postQuantum = [["OpenSSL 3.5", openSsl35()], ["AWS-LC", awsLc()]] as const;
 
-function opened(path: string) {
-  try {
-    Deno.statSync(path);
-  } catch {
-    return null;
+function test(what: string, body: (rig: TlsRig) => Promise<void>): void {
+  for (const [name, tested] of postQuantum) {
+    const missing = "lack" in tested ? [tested.lack] : [];
+    const run = async () => {
+      if ("library" in tested) await withTls(body, tested.library);
+    };
+    Deno.test(plan(missing, `${what}, with ${name}`, run, Deno.env.get("CI") === "true"));
   }
-  return openTlsLibrary(path);
 }
 
-const test = (name: string, body: () => Promise<void>) =>
-  Deno.test(plan(missing, name, body, Deno.env.get("CI") === "true"));
+test("TLS: post-quantum only", async (rig) => {
+  const options = { groups: POST_QUANTUM_GROUP };
+  const { listener, outcomes, address } = rig.listen(rig.context(server, options));
+  const ours = await rig.connect(address, rig.context(client, options));
+  await rig.sockets.run(() => outcomes.length > 0);
+  for (const outcome of [ours, outcomes[0]!]) assert.equal(outcome.peer?.group, POST_QUANTUM_GROUP);
+  listener.close();
+});
 
-test("TLS: post-quantum only, both ends with OpenSSL 3.5", () =>
-  withTls(async (rig) => {
-    const options = { groups: POST_QUANTUM_GROUP };
-    const { listener, outcomes, address } = rig.listen(rig.context(server, options));
-    const ours = await rig.connect(address, rig.context(client, options));
-    await rig.sockets.run(() => outcomes.length > 0);
-    for (const outcome of [ours, outcomes[0]!]) assert.equal(outcome.peer?.group, POST_QUANTUM_GROUP);
-    listener.close();
-  }, postQuantum!));
-
-test("identity T9: post-quantum only refuses a peer with X25519 only", () =>
-  withTls(async (rig) => {
-    const { listener, outcomes, address } = rig.listen(rig.context(server, { groups: POST_QUANTUM_GROUP }));
-    const ours = await rig.connect(address, rig.context(credential(root, CLIENT_ID), { groups: "X25519" }));
-    await rig.sockets.run(() => outcomes.length > 0);
-    assert.match(ours.ending?.message ?? "", /alert handshake_failure/);
-    assert.match(outcomes[0]!.ending?.message ?? "", /no suitable key share|no suitable groups/);
-    listener.close();
-  }, postQuantum!));
+test("identity T9: post-quantum only refuses a peer with X25519 only", async (rig) => {
+  const { listener, outcomes, address } = rig.listen(rig.context(server, { groups: POST_QUANTUM_GROUP }));
+  const ours = await rig.connect(address, rig.context(credential(root, CLIENT_ID), { groups: "X25519" }));
+  await rig.sockets.run(() => outcomes.length > 0);
+  assert.match(ours.ending?.message ?? "", /alert handshake_failure/);
+  assert.match(outcomes[0]!.ending?.message ?? "", /no suitable key share|no suitable groups|no shared group/);
+  listener.close();
+});
 
 // docs/certificates.md says it: connections to istiod and its CA use the runtime's TLS, so the server must require the group.
-test("identity S42: the runtime's TLS uses the post-quantum group when the server requires it", () =>
-  withTls(async (rig) => {
-    const { listener, outcomes, address } = rig.listen(rig.context(server, { groups: POST_QUANTUM_GROUP }));
-    const socket = tls.connect({
-      host: "127.0.0.1",
-      port: address.port,
-      cert: client.chain.map((der) => encodePem("CERTIFICATE", der)).join(""),
-      key: client.key.export({ format: "pem", type: "pkcs8" }),
-      ALPNProtocols: ["h2"],
-      rejectUnauthorized: false,
-    });
-    socket.on("error", () => {});
-    await rig.sockets.run(() => outcomes.length > 0);
-    assert.equal(outcomes[0]!.peer?.group, POST_QUANTUM_GROUP, outcomes[0]!.ending?.message ?? "");
-    const closed = new Promise((resolve) => socket.once("close", resolve));
-    socket.destroy();
-    await closed;
-    listener.close();
-  }, postQuantum!));
+test("identity S42: the runtime's TLS uses the post-quantum group when the server requires it", async (rig) => {
+  const { listener, outcomes, address } = rig.listen(rig.context(server, { groups: POST_QUANTUM_GROUP }));
+  const socket = tls.connect({
+    host: "127.0.0.1",
+    port: address.port,
+    cert: client.chain.map((der) => encodePem("CERTIFICATE", der)).join(""),
+    key: client.key.export({ format: "pem", type: "pkcs8" }),
+    ALPNProtocols: ["h2"],
+    rejectUnauthorized: false,
+  });
+  socket.on("error", () => {});
+  await rig.sockets.run(() => outcomes.length > 0);
+  assert.equal(outcomes[0]!.peer?.group, POST_QUANTUM_GROUP, outcomes[0]!.ending?.message ?? "");
+  const closed = new Promise((resolve) => socket.once("close", resolve));
+  socket.destroy();
+  await closed;
+  listener.close();
+});
 
 Deno.test("identity S42: a library without the post-quantum group refuses the policy, another accepts it", () =>
   withTls((rig) => {
