@@ -34,7 +34,7 @@ function enterFips(library: TlsLibrary): void {
 
 function wishOf({ postQuantumOnly }: TlsPolicy): string {
   return postQuantumOnly
-    ? "COMPLIANCE_POLICY=pqc asks for; set TLS_LIBRARY to OpenSSL 3.5 or later (tools/build_openssl.sh builds one)"
+    ? "COMPLIANCE_POLICY=pqc asks for; set TLS_LIBRARY to AWS-LC (tools/build_aws_lc.sh builds it) or OpenSSL 3.5"
     : "the TLS policy asks for";
 }
 

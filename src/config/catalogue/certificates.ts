@@ -8,7 +8,8 @@ export const TLS = {
     values: "path",
     unset: "the library inside the executable, else the system's `libssl.so.3`",
     origin: "ours",
-    text: "The TLS library of the mesh, OpenSSL 3 or BoringSSL: a `libssl` that brings its `libcrypto` with it.",
+    text:
+      "The TLS library of the mesh, AWS-LC, OpenSSL 3 or BoringSSL: a `libssl` that brings its `libcrypto` with it.",
   },
   TLS12_ENABLED: {
     syntax: "switch",
