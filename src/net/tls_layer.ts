@@ -5,7 +5,7 @@ import type { RecordCarrier } from "./record_carrier.ts";
 import { BROKEN } from "./tls_session.ts";
 
 /** Memory for bytes on their way, used within one call. A layer within another one needs its own. */
-export interface LayerMemory {
+interface LayerMemory {
   readonly input: Uint8Array;
   readonly output: Uint8Array;
 }
