@@ -27,6 +27,7 @@ const COLOURS: Readonly<Record<string, string>> = {
   rust: "#c8553d",
   ours: "#5b8def",
   "ours-3.5": "#1f4fb2",
+  "ours-aws-lc": "#12306b",
 };
 
 const COLUMNS = 3;

@@ -7,7 +7,7 @@ import { type Options, parseOptions, USAGE } from "./options.ts";
 import { available } from "./proxies.ts";
 import type { ProxyUnderTest } from "./pair.ts";
 import { textReport } from "./report.ts";
-import type { Results } from "./results.ts";
+import { inDedicatedMode, type Results } from "./results.ts";
 import type { Row } from "./row.ts";
 import { ATTACK_ROWS } from "./rows_attacks.ts";
 import { UNREAD_ROWS } from "./rows_unread.ts";
@@ -76,9 +76,10 @@ function chooseKinds(options: Options, program: string | null): ProxyUnderTest[]
   skipped.forEach((reason) => say(`without ${reason}`));
   const only = options.only;
   if (only !== null) return kinds.filter((kind) => only.includes(kind.id));
-  // A quick look has no time for both libraries.
-  const best = kinds.some((kind) => kind.id === "ours-3.5");
-  return options.quick && best ? kinds.filter((kind) => kind.id !== "ours") : kinds;
+  // A quick look has no time for several libraries.
+  const best = ["ours-aws-lc", "ours-3.5", "ours"].find((id) => kinds.some((kind) => kind.id === id));
+  const isSlower = ({ id }: ProxyUnderTest) => id.startsWith("ours") && inDedicatedMode(id) !== best;
+  return options.quick ? kinds.filter((kind) => !isSlower(kind)) : kinds;
 }
 
 async function measure(options: Options): Promise<Results> {

@@ -27,8 +27,8 @@ export const USAGE = `usage: deno task bench [--quick] [--rows=up1,req32] [--onl
                        [--out=bench/results]
   --quick    one short round of the most important rows, in about three minutes
   --rows     these rows only; longlink, narrow and lossy need /dev/net/tun
-  --only     these subjects only: direct, nginx, rust, ours, ours-3.5; with --shared also rust-shared, ours-shared,
-             ours-3.5-shared
+  --only     these subjects only: direct, nginx, rust, ours, ours-3.5, ours-aws-lc; with --shared also rust-shared,
+             ours-shared, ours-3.5-shared, ours-aws-lc-shared
   --rounds   how often each row is repeated (5)
   --seconds  length of each load (3)
   --attacks  these attacks only, in the row attacks

@@ -8,7 +8,7 @@ import { STREAM_PORTS, streamConfig } from "./nginx.ts";
 import { type Processes, type Started, waitForPorts } from "./processes.ts";
 import type { PairSetup, ProxyUnderTest, Ztunnel } from "./pair.ts";
 import type { Side } from "./rig.ts";
-import { builtLibrary, mappedTlsLibrary } from "./tls_library.ts";
+import { AWS_LC, builtLibrary, mappedTlsLibrary, OPENSSL } from "./tls_library.ts";
 import { type CommandFor, type Mode, startZtunnels } from "./ztunnels.ts";
 
 /** The command that starts such a proxy from the top of the repository. */
@@ -58,8 +58,8 @@ function rustZtunnel(path: string, mode: Mode = "dedicated"): ProxyUnderTest {
 
 /** How this project's proxy is started. */
 interface OursOptions {
-  /** The value of `TLS_LIBRARY`; null: the system's library. */
-  readonly library?: string | null;
+  /** The id and title of the variant, and the value of its `TLS_LIBRARY`; null: the system's library. */
+  readonly variant?: OursVariant;
   /** The path of the executable; null: the sources. */
   readonly executable?: string | null;
   readonly mode?: Mode;
@@ -67,12 +67,20 @@ interface OursOptions {
   readonly env?: Readonly<Record<string, string>>;
 }
 
+interface OursVariant {
+  readonly id: string;
+  readonly title: string;
+  readonly library: string | null;
+}
+
+const WITH_SYSTEM_LIBRARY: OursVariant = { id: "ours", title: "ours, system's OpenSSL", library: null };
+
 /** This project's proxy. */
 export function ours(options: OursOptions = {}): ProxyUnderTest {
-  const { library = null, executable = null, mode = "dedicated" } = options;
+  const { variant: { id, title, library } = WITH_SYSTEM_LIBRARY, executable = null, mode = "dedicated" } = options;
   const ztunnel = { executable, env: { ...(library === null ? {} : { TLS_LIBRARY: library }), ...options.env } };
   return {
-    ...library === null ? named("ours", "ours, system's OpenSSL", mode) : named("ours-3.5", "ours, OpenSSL 3.5", mode),
+    ...named(id, title, mode),
     entry: "redirect-all",
     ztunnel: mode === "dedicated" ? ztunnel : null,
     async start(setup) {
@@ -113,9 +121,12 @@ export function available(
     return { kinds, skipped: [...skipped, "ours: main.ts is not there"] };
   }
   kinds.push(...modes.map((mode) => ours({ executable, mode })));
-  const library = builtLibrary();
-  if (library !== null) kinds.push(...modes.map((mode) => ours({ library, executable, mode })));
-  else skipped.push("ours with OpenSSL 3.5: tools/build_openssl.sh was not run");
+  for (const [id, built] of [["ours-3.5", OPENSSL], ["ours-aws-lc", AWS_LC]] as const) {
+    const library = builtLibrary(built);
+    const variant = { id, title: `ours, ${built.name}`, library };
+    if (library !== null) kinds.push(...modes.map((mode) => ours({ variant, executable, mode })));
+    else skipped.push(`ours with ${built.name}: ${built.script} was not run`);
+  }
   return { kinds, skipped };
 }
 

@@ -26,7 +26,7 @@ function heading(results: Results): string {
   return [
     `${results.when}  ${cores} x ${cpu}, Linux ${kernel}, Deno ${deno}, revision ${revision}`,
     `${results.rig}, ${rounds} round${rounds === 1 ? "" : "s"} of ${seconds} s`,
-    ...results.subjects.map((subject) => `  ${subject.id.padEnd(15)} ${subject.title}; TLS: ${subject.tls}`),
+    ...results.subjects.map((subject) => `  ${subject.id.padEnd(18)} ${subject.title}; TLS: ${subject.tls}`),
   ].join("\n");
 }
 

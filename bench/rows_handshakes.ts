@@ -14,7 +14,7 @@ import { commandOf } from "./proxies.ts";
 import { openLink } from "./rig.ts";
 import { type Metric, type Plan, type Row, type Sample, ztunnelsOneByOne } from "./row.ts";
 import { script } from "./script.ts";
-import { builtLibrary } from "./tls_library.ts";
+import { builtLibrary, OPENSSL } from "./tls_library.ts";
 
 const REPOSITORY = new URL("../", import.meta.url).pathname;
 const PEER = "handshake_peer.ts";
@@ -64,7 +64,7 @@ export async function withProxy(ztunnel: Ztunnel, use: (bed: ProxyBed) => Promis
     for (const ip of peers) {
       await processes.run([...link.inside("server"), "ip", "addr", "add", `${ip}/24`, "dev", "veth0"]);
     }
-    const library = builtLibrary();
+    const library = builtLibrary(OPENSSL);
     const inPeer = (side: "client" | "server", file: string, ...words: string[]) => [
       ...link.inside(side),
       "env",

@@ -19,8 +19,8 @@ const identities: Row = {
   once: true,
   quick: false,
   measure: proxiesOneByOne(async ({ id, kind }) => {
-    if (id !== "ours" && id !== "ours-3.5") return {};
-    const library = kind.ztunnel?.env["TLS_LIBRARY"];
+    if (kind.ztunnel === null || !id.startsWith("ours")) return {};
+    const library = kind.ztunnel.env["TLS_LIBRARY"];
     const [program, ...args] = script(PROGRAM, ...library === undefined ? [] : [library]);
     const { stdout, success } = await new Deno.Command(program!, { args, stderr: "inherit" }).output();
     if (!success) throw new Error("identities.ts failed, see above");
