@@ -10,7 +10,7 @@ Deno.test("portions are small for 200 ms after a small read", () => {
   portions.note(20_000);
   assert.equal(portions.areSmall, false);
   portions.note(78);
-  assert.deepEqual(large(), [131_072, 140_000, 524_288, 1]);
+  assert.deepEqual(large(), [196_608, 205_000, 786_432, 1]);
   network.advance(150);
   portions.note(78);
   network.advance(150);

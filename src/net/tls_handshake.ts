@@ -41,7 +41,7 @@ export class TlsHandshake implements Handshake, FdHandler {
   readonly #role: TlsRole;
   readonly #unit: number;
   readonly #newSession: () => SocketSession;
-  /** 50 KB. A server makes it when its client has sent something, so that silent clients do not cost that much. */
+  /** 12 KB with AWS-LC, 44 KB with OpenSSL. A server makes it when its client has sent something, so that silent clients do not cost that much. */
   #session: SocketSession | null = null;
   readonly #events: SecureEvents;
   #timer: Timer;
