@@ -8,11 +8,13 @@ const cache = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`
 /** A library, or what is missing for it. */
 export type TestedLibrary = { readonly library: TlsLibrary } | { readonly lack: Lack };
 
-/** Libraries stay in the process: open one outside of tests. */
+/** Libraries stay in the process: open one outside of tests. Throws where it is there and cannot be used. */
 function opened(name: string, path: string, lack: Omit<Lack, "reason">): TestedLibrary {
   try {
     return { library: openTlsLibrary(path) };
-  } catch {
+  } catch (error) {
+    const isMissing = error instanceof Error && error.message.includes("cannot open shared object file");
+    if (!isMissing) throw error;
     return { lack: { reason: `${name} is missing`, ...lack } };
   }
 }
