@@ -4,6 +4,8 @@ import { generateKeyPairSync } from "node:crypto";
 import tls from "node:tls";
 import { encodePem } from "../../src/identity/pem.ts";
 import { plan } from "../../lab/needs.ts";
+import { LOOPBACK_V4 } from "../../src/net/address.ts";
+import { Pump } from "../../src/net/testkit/contract_kit.ts";
 import { POST_QUANTUM_GROUP } from "../../src/identity/tls_policy.ts";
 import { anyOpenSsl, awsLc, openSsl35 } from "../../testkit/tls_libraries.ts";
 import {
@@ -82,6 +84,30 @@ test("identity T9: post-quantum only refuses a peer with X25519 only", async (ri
   await rig.sockets.run(() => outcomes.length > 0);
   assert.match(ours.ending?.message ?? "", /alert handshake_failure/);
   assert.match(outcomes[0]!.ending?.message ?? "", /no suitable key share|no suitable groups|no shared group/);
+  listener.close();
+});
+
+test("TLS: a client that prefers X25519 reaches a server that takes the post-quantum group only", async (rig) => {
+  const { listener, outcomes, address } = rig.listen(rig.context(server, { groups: POST_QUANTUM_GROUP }));
+  const ours = await rig.connect(address, rig.context(client, { groups: `X25519:${POST_QUANTUM_GROUP}` }));
+  await rig.sockets.run(() => outcomes.length > 0);
+  for (const outcome of [ours, outcomes[0]!]) assert.equal(outcome.peer?.group, POST_QUANTUM_GROUP);
+  listener.close();
+});
+
+// A key share of the post-quantum group has 1216 bytes, and a key pair costs a tenth of a handshake.
+test("TLS: a client predicts one group, the first", async (rig) => {
+  const pumps: Pump[] = [];
+  const at = { address: { ip: LOOPBACK_V4, port: 0 } };
+  const listener = rig.sockets.network.listen(at, ({ duplex }) => {
+    pumps.push(new Pump(rig.sockets.network, duplex, new Uint8Array(0), { end: false }));
+  });
+  const failed = rig.connect(listener.local, rig.context(client, { groups: `X25519:${POST_QUANTUM_GROUP}` }));
+  await rig.sockets.run(() => pumps.some((pump) => pump.receivedBytes > 0));
+  const hello = pumps[0]!.receivedBytes;
+  assert.ok(hello < 1000, `a ClientHello of ${hello} bytes`);
+  pumps[0]!.duplex.close(true);
+  assert.equal((await failed).ending?.by, "peer");
   listener.close();
 });
 
