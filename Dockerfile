@@ -1,4 +1,4 @@
-# The runtime and the program as files on Debian 13, whose OpenSSL is 3.5.
+# The runtime, the program and AWS-LC as files on Debian 13, whose OpenSSL serves a FIPS policy.
 #
 #   docker build -t ztunnel:1.0.0 --build-arg VERSION=1.0.0 --build-arg REVISION=$(git rev-parse HEAD) \
 #     --build-arg DEBIAN_DIGEST=sha256:... .
@@ -14,8 +14,11 @@
 # The root file system may be read-only.
 ARG DEBIAN_DIGEST
 FROM debian:13-slim@${DEBIAN_DIGEST} AS build
-RUN apt-get update && apt-get install -y --no-install-recommends ca-certificates gcc libc6-dev nodejs npm zlib1g-dev
+RUN apt-get update && apt-get install -y --no-install-recommends \
+  ca-certificates cargo cmake g++ gcc libc6-dev make nodejs npm zlib1g-dev
 WORKDIR /build
+COPY tools/build_aws_lc.sh tools/
+RUN tools/build_aws_lc.sh
 COPY . .
 ARG VERSION REVISION
 # Started once, to check that it runs. The runtime keeps compiled code in the folder `cache` beside the program where it

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes one executable of the proxy: the runtime, the program and, where one was built, an OpenSSL 3.5 library.
+# Makes one executable of the proxy: the runtime, the program and, where one was built, a TLS library.
 #
 # usage: ./compile.sh [-o OUT] [-f unpack|folder] [-a x86_64|aarch64] [-b FOLDER] [-e ENTRY]
 #   -o  where to write it; dist/ztunnel by default
@@ -11,12 +11,12 @@
 #
 # In the bundle the words @ZTUNNEL_VERSION@, @ZTUNNEL_REVISION@ and @ZTUNNEL_STATUS@ become what tools/stamp.sh prints.
 #
-# The TLS library is $OPENSSL_LIBRARY, or what tools/build_openssl.sh left in the cache for this machine. Without it, and
-# with OPENSSL_LIBRARY=none, the executable uses the system's libssl.so.3.
+# The TLS library is $BUNDLED_TLS_LIBRARY, or what tools/build_aws_lc.sh left in the cache for this machine, or what
+# tools/build_openssl.sh did. Without it, and with BUNDLED_TLS_LIBRARY=none, the executable uses the system's libssl.so.3.
 #
 # Both are started by tools/launcher, which needs a C compiler and zlib (Debian: gcc, libc6-dev, zlib1g-dev; for the
 # other machine gcc-aarch64-linux-gnu and libc6-dev-arm64-cross, and its zlib in $CPPFLAGS and $LDFLAGS). For x86-64, TLS
-# library included, the single file has 44 MB, takes 1 s for its first start and 0.1 s for later ones.
+# library included, the single file has 45 MB, takes 1 s for its first start and 0.1 s for later ones.
 #
 # The same tree, runtime and C compiler give the same bytes, wherever the tree lies.
 #
@@ -124,15 +124,17 @@ add_page() {
 }
 
 add_library() {
-  [ "${OPENSSL_LIBRARY:-}" != none ] || return 0
-  [ "$machine" = "$host" ] || [ -n "${OPENSSL_LIBRARY:-}" ] || return 0
-  library=${OPENSSL_LIBRARY:-${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/ztunnel-build/libopenssl35.so}
-  if [ -f "$library" ]; then
-    cp "$library" "$parts/libssl.so"
-    chmod 644 "$parts/libssl.so"
-  else
-    echo "compile.sh: no TLS library built in; tools/build_openssl.sh makes one" >&2
+  library=${BUNDLED_TLS_LIBRARY:-}
+  [ "$library" != none ] || return 0
+  if [ -z "$library" ]; then
+    [ "$machine" = "$host" ] || return 0
+    cache=${XDG_CACHE_HOME:-${HOME:-/root}/.cache}/ztunnel-build
+    library=$cache/libaws-lc.so
+    [ -f "$library" ] || library=$cache/libopenssl35.so
+    [ -f "$library" ] || { echo "compile.sh: no TLS library built in; tools/build_aws_lc.sh makes one" >&2; return 0; }
   fi
+  cp "$library" "$parts/libssl.so"
+  chmod 644 "$parts/libssl.so"
 }
 
 launcher() {

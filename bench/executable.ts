@@ -12,7 +12,7 @@ export async function executable(folder: string, say: (text: string) => void): P
   if (given) return given;
   const build = new Deno.Command(`${REPOSITORY}compile.sh`, {
     args: ["-f", "folder", "-o", `${folder}/product`],
-    env: { OPENSSL_LIBRARY: "none" },
+    env: { BUNDLED_TLS_LIBRARY: "none" },
     stdin: "null",
   });
   const { success, stderr } = await build.output();

@@ -15,6 +15,7 @@ function results(ids: readonly string[]): Results {
     rust: { rate: 20000, cpu: 20 },
     ours: { rate: 30000, cpu: 15 },
     "ours-shared": { rate: 27000, cpu: 15 },
+    "ours-aws-lc": { rate: 33000, cpu: 12 },
   };
   const round = Object.fromEntries(ids.map((id) => [id, figures[id] ?? {}]));
   return {
@@ -59,6 +60,12 @@ Deno.test("bars: shared mode is compared with dedicated mode", () => {
   const text = textReport(results(["ours", "ours-shared"]));
   assert.match(text, /MISSED req32 rate +ours-shared +x dedicated +>= 0\.95 +0\.90/);
   assert.match(text, /ok +req32 cpu +ours-shared +x dedicated +<= 1\.05 +1\.00/);
+});
+
+Deno.test("bars: those of the library that is shipped", () => {
+  const judged = judge(results(["rust", "ours", "ours-aws-lc"]));
+  assert.ok(judged.length > 0);
+  assert.ok(judged.every(({ subject }) => subject === "ours-aws-lc"));
 });
 
 Deno.test("bars: there is none without our proxy, and no ratio without the peer", () => {

@@ -22,12 +22,15 @@ const UTIL_LINUX = { probe: { args: ["--version"], output: /util-linux/ }, abili
 
 /** All commands that tests may need. */
 const COMMANDS = {
+  "aarch64-linux-gnu-g++": { packages: "g++-aarch64-linux-gnu" },
   "aarch64-linux-gnu-gcc": { packages: "gcc-aarch64-linux-gnu libc6-dev-arm64-cross" },
   aiosmtpd: { packages: "python3-aiosmtpd" },
   "apt-get": { packages: "apt" },
   bash: { packages: "bash", probe: { args: ["--version"], output: /version [4-9]/ }, ability: "be version 4 or later" },
   cc: { packages: "gcc libc6-dev" },
+  "c++": { packages: "g++" },
   chromium: { packages: "chromium" },
+  cmake: { packages: "cmake" },
   conntrack: { packages: "conntrack" },
   curl: { packages: "curl" },
   dig: { packages: "dnsutils" },
@@ -39,6 +42,7 @@ const COMMANDS = {
   ip: { packages: "iproute2", probe: { args: ["-V"], output: /iproute2/ }, ability: "be that of iproute2" },
   iperf3: { packages: "iperf3" },
   iptables: { packages: "iptables" },
+  make: { packages: "make" },
   mariadb: { packages: "mariadb-client" },
   mariadbd: { packages: "mariadb-server" },
   mosquitto: { packages: "mosquitto" },

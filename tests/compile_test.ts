@@ -9,11 +9,14 @@ const NEEDS = { packages: ["cc"], headers: ["/usr/include/zlib.h"] } as const;
 const SAID = "worker ::ffff:a00:1; library libssl.so; arguments version,a b; blue; 1.2.3";
 
 async function compile(form: string, out: string, library: string): Promise<void> {
-  const env = { ...Deno.env.toObject(), OPENSSL_LIBRARY: library, VERSION: "1.2.3" };
   const args = ["-f", form, "-o", out, "-e", "tests/fixtures/compiled_main.ts"];
-  await using compiler = new Program(SCRIPT, { args, env });
-  const { code, output } = await compiler.ended();
+  const { code, output } = await ended(args, { BUNDLED_TLS_LIBRARY: library, VERSION: "1.2.3" });
   assert.equal(code, 0, output);
+}
+
+async function ended(args: readonly string[], env: Readonly<Record<string, string>>) {
+  await using compiler = new Program(SCRIPT, { args: [...args], env: { ...Deno.env.toObject(), ...env } });
+  return await compiler.ended();
 }
 
 for (const [form, executable] of [["unpack", ""], ["folder", "/ztunnel"]] as const) {
@@ -48,6 +51,29 @@ testNeeding(
   },
 );
 
+testNeeding(
+  NEEDS,
+  "compile: the TLS library is AWS-LC where it was built, else OpenSSL, or the one that is named",
+  async () => {
+    using dir = tempDir();
+    for (const folder of ["ztunnel-build", "script"]) Deno.mkdirSync(`${dir.path}/${folder}`);
+    dir.write("script/ztunnel.js", "");
+    const out = `${dir.path}/out`;
+    const made = (named: string) => {
+      const env = { BUNDLED_TLS_LIBRARY: named, XDG_CACHE_HOME: dir.path, DENO_DIR: denoDir() };
+      return ended(["-f", "folder", "-o", out, "-b", `${dir.path}/script`], env);
+    };
+    assert.match((await made("")).output, /no TLS library built in; tools\/build_aws_lc\.sh makes one/);
+    assert.throws(() => Deno.readTextFileSync(`${out}/libssl.so`), Deno.errors.NotFound);
+    for (const name of ["libopenssl35.so", "libaws-lc.so"]) {
+      dir.write(`ztunnel-build/${name}`, name);
+      assert.equal((await made("")).code, 0);
+      assert.equal(Deno.readTextFileSync(`${out}/libssl.so`), name);
+    }
+    assert.match((await made("/nowhere/libssl.so")).output, /cannot stat '\/nowhere\/libssl\.so'/);
+  },
+);
+
 Deno.test("compile: an unknown form is refused", async () => {
   await assert.rejects(run(SCRIPT, "-f", "compile"), /-f "compile" must be unpack or folder/);
 });
@@ -64,3 +90,9 @@ Deno.test("compile: a runtime with another digest than that in the repository is
   assert.match(output, /the runtime deno 2\.9\.6 for \S+ has SHA-256 [0-9a-f]{64}, and must have 0{64}/);
   assert.equal([...Deno.readDirSync(`${dir.path}/dist`)].length, 0);
 });
+
+/** Where the runtime keeps what it has downloaded. */
+function denoDir(): string {
+  const base = Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME")}/.cache`;
+  return Deno.env.get("DENO_DIR") ?? `${base}/deno`;
+}

@@ -1,7 +1,7 @@
 /**
  * The files of a release (`tools/release`) and above all its container image (`tools/image`): a build from a tree at
  * another place has the same bytes, the image for this machine runs with a read-only root as another user, and it agrees
- * with the Dockerfile. The release has no TLS library of its own here, since that takes minutes to build.
+ * with the Dockerfile. Without cargo the TLS library cannot be built, and executable and image have none of their own.
  */
 import { strict as assert } from "node:assert";
 import { meshText } from "../lab/mesh.ts";
@@ -19,7 +19,14 @@ const ROOT = new URL("../", import.meta.url).pathname;
 const IP = "127.27.0.9";
 const TIME = 1_790_000_000;
 const VERSION = "1.0.0";
-const STAMP = { VERSION, REVISION: "f00d", STATUS: "Clean", SOURCE_DATE_EPOCH: String(TIME), OPENSSL_LIBRARY: "none" };
+const HAS_CARGO = await run("cargo", "--version").then(() => true, () => false);
+const STAMP = {
+  VERSION,
+  REVISION: "f00d",
+  STATUS: "Clean",
+  SOURCE_DATE_EPOCH: String(TIME),
+  BUNDLED_TLS_LIBRARY: HAS_CARGO ? "" : "none",
+};
 /** What goes into an image or builds it. */
 const TREE = [
   "src",
@@ -44,7 +51,8 @@ async function build(root: string, program: "image" | "release", ...options: str
 }
 
 /** What the test needs: compilers, and Debian's packages in the pinned versions, which its mirrors drop at some time. */
-const missing = lacks({ packages: ["aarch64-linux-gnu-gcc", "apt-get", "cc", "dpkg-deb"], root: true });
+const COMPILERS = ["aarch64-linux-gnu-gcc", "aarch64-linux-gnu-g++", "c++", "cc", "cmake", "make"] as const;
+const missing = lacks({ packages: [...COMPILERS, "apt-get", "dpkg-deb"], root: true });
 if (missing.length === 0 && await build(ROOT, "image", "--fetch-packages") !== null) {
   const reason = "a pinned package of Debian cannot be downloaded";
   missing.push({ reason, cure: "`deno task image --fetch-packages` says which and what to do", duty: false });
@@ -142,7 +150,8 @@ async function test(t: Deno.TestContext): Promise<void> {
     const stats = await proxy.place("stats");
     const samples = await scrape(`http://${stats.hostname}:${stats.port}/metrics`);
     assert.equal(sumOf(samples, "istio_build", { component: "ztunnel", tag: VERSION }), 1);
-    assert.match((await proxy.line(/TLS library in use/)).fields.get("library")!, /^OpenSSL 3\.5/);
+    const library = (await proxy.line(/TLS library in use/)).fields.get("library")!;
+    assert.match(library, HAS_CARGO ? /^AWS-LC \d/ : /^OpenSSL 3\.5/);
   });
 
   await t.step("its FIPS module can be used", async () => {
@@ -202,9 +211,12 @@ async function test(t: Deno.TestContext): Promise<void> {
         /^pkg:npm\/%40deno\//,
         /^pkg:npm\/%40grpc\/grpc-js@/,
         /^pkg:npm\/preact@/,
+        ...HAS_CARGO ? [/^pkg:cargo\/aws-lc-sys@/] : [],
         new RegExp(`/libssl3t64@.*arch=${architecture}&`),
       ];
       for (const pattern of wanted) assert.ok(purls.some((purl) => pattern.test(purl)), `${pattern} in ${purls}`);
+      const licenses = Deno.readTextFileSync(`${release}/ztunnel-${VERSION}-${architecture}.licenses.txt`);
+      assert.equal(/^AWS-LC \d.*\n=+\n\nAWS Libcrypto/m.test(licenses), HAS_CARGO);
     }
     const inside = Deno.readTextFileSync(`${rootfs}/usr/share/doc/ztunnel/components.cdx.json`);
     assert.equal(inside, Deno.readTextFileSync(`${release}/ztunnel-${VERSION}-${image.architecture}.cdx.json`));

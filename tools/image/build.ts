@@ -7,6 +7,7 @@ import type { Image, Stamp } from "./oci.ts";
 import { componentList, type Contents, licenseTexts } from "./papers.ts";
 import type { Platform } from "./platform.ts";
 import { debianLayer, programLayer, runtimeLayer } from "./rootfs.ts";
+import { type BuiltLibrary, bundledLibrary } from "./tls_library.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
 
@@ -45,9 +46,10 @@ export async function buildImages(
     let script = bundled;
     for (const platform of platforms) {
       const folder = `${work}/${platform.architecture}`;
-      await compile("folder", platform, `${folder}/program`, script, stamp);
+      const library = await bundledLibrary(platform);
+      await compile("folder", platform, `${folder}/program`, script, stamp, library);
       script ??= `${folder}/program`;
-      images.push(await buildImage(platform, folder, npm, stamp));
+      images.push(await buildImage(platform, folder, npm, library, stamp));
     }
     return images;
   } finally {
@@ -55,32 +57,33 @@ export async function buildImages(
   }
 }
 
-/**
- * Calls `compile.sh`. `bundled`: as in {@link buildImages}, null to bundle anew. `env`: further variables of it. By
- * default no TLS library is built in: that of the image is Debian's, so that its security updates come with the packages.
- */
+/** Calls `compile.sh`. `bundled`: as in {@link buildImages}, null to bundle anew. `env`: further variables of it. */
 export async function compile(
   form: "folder" | "unpack",
   { machine }: Platform,
   out: string,
   bundled: string | null,
   { version }: Stamp,
-  env: Readonly<Record<string, string>> = { OPENSSL_LIBRARY: "none" },
+  library: Pick<BuiltLibrary, "path"> | null,
+  env: Readonly<Record<string, string>> = {},
 ): Promise<void> {
   const args = ["-f", form, "-a", machine, "-o", out, ...bundled === null ? [] : ["-b", bundled]];
-  await output(`${ROOT}compile.sh`, args, { env: { ...env, VERSION: version } });
+  const variables = { ...env, VERSION: version, BUNDLED_TLS_LIBRARY: library?.path ?? "none" };
+  await output(`${ROOT}compile.sh`, args, { env: variables });
 }
 
 async function buildImage(
   platform: Platform,
   folder: string,
   npm: Contents["npm"],
+  tlsLibrary: Contents["tlsLibrary"],
   stamp: Stamp,
 ): Promise<BuiltImage> {
   const packages = await fetchPackages(platform);
   const contents: Contents = {
     platform,
     npm,
+    tlsLibrary,
     debian: pinnedPackages(platform).filter(({ name }) => name !== "zlib1g-dev"),
     runtime: { version: Deno.version.deno, sha256: runtimeDigest(platform) },
   };

@@ -4,6 +4,7 @@ import type { DebianPackage } from "./debian.ts";
 import type { NpmPackage } from "./npm_packages.ts";
 import type { Stamp } from "./oci.ts";
 import type { Platform } from "./platform.ts";
+import type { TlsLibrary } from "./tls_library.ts";
 
 /** Everything that an image is made of. */
 export interface Contents {
@@ -11,16 +12,26 @@ export interface Contents {
   /** Version and SHA-256 of the runtime. */
   readonly runtime: { readonly version: string; readonly sha256: string };
   readonly npm: readonly NpmPackage[];
+  /** Null: Debian's alone. */
+  readonly tlsLibrary: TlsLibrary | null;
   readonly debian: readonly DebianPackage[];
 }
 
 const PRODUCT = "ztunnel";
+/** As the crate states it. */
+const AWS_LC_LICENSE = "ISC AND (Apache-2.0 OR ISC) AND Apache-2.0 AND MIT AND BSD-3-Clause AND " +
+  "(Apache-2.0 OR ISC OR MIT) AND (Apache-2.0 OR ISC OR MIT-0)";
 
 /** The components as CycloneDX JSON. The same contents give the same text. */
 export function componentList(contents: Contents, stamp: Stamp): string {
-  const { platform, npm } = contents;
+  const { platform, npm, tlsLibrary } = contents;
   const product = `${PRODUCT}@${stamp.version}`;
-  const components = [runtimeComponent(contents), ...npm.map(npmComponent), ...debianComponents(contents)];
+  const components = [
+    runtimeComponent(contents),
+    ...tlsLibrary === null ? [] : [tlsComponent(tlsLibrary)],
+    ...npm.map(npmComponent),
+    ...debianComponents(contents),
+  ];
   const isRequired = new Set(npm.flatMap(({ dependencies }) => dependencies));
   const direct = components.map((component) => component["bom-ref"]).filter((ref) => !isRequired.has(ref));
   const body = {
@@ -58,6 +69,20 @@ function runtimeComponent({ platform, runtime: { version, sha256 } }: Contents) 
     "hashes": [{ alg: "SHA-256", content: sha256 }],
     "licenses": [{ license: { id: "MIT" } }],
     "purl": `pkg:npm/${platform.runtime.replace("@", "%40")}@${version}`,
+  };
+}
+
+/** By the name and version of the crate, by which databases of vulnerabilities know it too. */
+function tlsComponent({ version, crate, sha256 }: TlsLibrary) {
+  return {
+    "type": "library",
+    "bom-ref": `aws-lc-sys@${crate}`,
+    "name": "aws-lc-sys",
+    "version": crate,
+    "description": `AWS-LC ${version}`,
+    "hashes": [{ alg: "SHA-256", content: sha256 }],
+    "licenses": [{ expression: AWS_LC_LICENSE }],
+    "purl": `pkg:cargo/aws-lc-sys@${crate}`,
   };
 }
 
@@ -101,14 +126,17 @@ function uuidOf(text: string): string {
 }
 
 /** The licences of everything but Debian's packages, which have theirs in `/usr/share/doc`. */
-export function licenseTexts({ npm, runtime }: Pick<Contents, "npm" | "runtime">, own: string): string {
+export function licenseTexts(
+  { npm, runtime, tlsLibrary }: Pick<Contents, "npm" | "runtime" | "tlsLibrary">,
+  own: string,
+): string {
   const part = (title: string, text: string) => `${"=".repeat(80)}\n${title}\n${"=".repeat(80)}\n\n${text.trim()}\n\n`;
   return [
     part(PRODUCT, own),
     part(`deno ${runtime.version} (MIT)`, DENO),
     part("GNU C library, in the program that starts the runtime (LGPL-2.1-or-later)", GLIBC),
     part("zlib, in the single executable (Zlib)", ZLIB),
-    part("OpenSSL, in the single executable (Apache-2.0)", OPENSSL),
+    ...tlsLibrary === null ? [] : [part(`AWS-LC ${tlsLibrary.version} (${AWS_LC_LICENSE})`, tlsLibrary.licenseText)],
     ...npm.map(({ name, version, license, licenseText }) => part(`${name} ${version} (${license})`, licenseText)),
   ].join("");
 }
@@ -146,5 +174,3 @@ and redistribute it freely, subject to the following restrictions:
    required.
 2. Altered source versions must be plainly marked as such, and must not be misrepresented as being the original software.
 3. This notice may not be removed or altered from any source distribution.`;
-
-const OPENSSL = "Copyright (c) 1998-2025 The OpenSSL Project Authors. The licence is the same as that of ztunnel.";

@@ -30,9 +30,11 @@ export const DEVELOPMENT: Readonly<Record<string, OtherVariable>> = {
   },
   REVISION: { fallback: "the git revision", text: "`compile.sh`: the revision that `ztunnel version` reports." },
   STATUS: { fallback: "as git says", text: "`compile.sh`: `Clean` or `Modified`." },
-  OPENSSL_LIBRARY: {
-    fallback: "what `tools/build_openssl.sh` has built",
-    text: "`compile.sh`: the TLS library that the executable contains.",
+  BUNDLED_TLS_LIBRARY: {
+    fallback: "what `tools/build_aws_lc.sh` has built, else what `tools/build_openssl.sh` has built",
+    text:
+      "`compile.sh`: path of the TLS library that the executable contains; `none`: it uses the system's. Of it, images " +
+      "and releases take `none` only.",
   },
   CC: { fallback: "`cc`", text: "`compile.sh`: the C compiler." },
   CPPFLAGS: { fallback: "", text: "`compile.sh`: where another machine's header of zlib is." },

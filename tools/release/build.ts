@@ -8,6 +8,7 @@ import { fetchPackages } from "../image/debian.ts";
 import { digest, packLayer } from "../image/layer.ts";
 import { type Stamp, writeLayout } from "../image/oci.ts";
 import { HERE, type Platform } from "../image/platform.ts";
+import { bundledLibrary } from "../image/tls_library.ts";
 import { changelogSection, releaseNotes } from "./notes.ts";
 
 const ROOT = new URL("../../", import.meta.url).pathname;
@@ -26,7 +27,7 @@ export async function buildRelease(out: string, platforms: readonly Platform[], 
   try {
     await Deno.mkdir(out, { recursive: true });
     const bundled = `${work}/program`;
-    await compile("folder", HERE, bundled, null, stamp);
+    await compile("folder", HERE, bundled, null, stamp, null);
     for (const platform of platforms) {
       await buildExecutable(platform, `${out}/${executableName(platform, stamp)}`, bundled, work, stamp);
     }
@@ -44,7 +45,6 @@ export async function buildRelease(out: string, platforms: readonly Platform[], 
   }
 }
 
-/** With the TLS library of `tools/build_openssl.sh`, unless OPENSSL_LIBRARY is `none`. */
 async function buildExecutable(
   platform: Platform,
   out: string,
@@ -53,22 +53,15 @@ async function buildExecutable(
   stamp: Stamp,
 ): Promise<void> {
   const { machine } = platform;
-  const library = Deno.env.get("OPENSSL_LIBRARY") === "none" ? "none" : `${cache()}/libopenssl35-release-${machine}.so`;
-  if (library !== "none") await output(`${ROOT}tools/build_openssl.sh`, [library, machine]);
   // The pinned zlib instead of the machine's, which it has for itself only.
   const zlib = `${work}/zlib-${machine}`;
   await output("dpkg-deb", ["--extract", (await fetchPackages(platform)).get("zlib1g-dev")!, zlib]);
   const triplet = `${machine}-linux-gnu`;
-  await compile("unpack", platform, out, bundled, stamp, {
-    OPENSSL_LIBRARY: library,
+  await compile("unpack", platform, out, bundled, stamp, await bundledLibrary(platform), {
     CPPFLAGS: `-I${zlib}/usr/include -I${zlib}/usr/include/${triplet}`,
     LDFLAGS: `-L${zlib}/usr/lib/${triplet}`,
   });
   await Deno.chmod(out, 0o755);
-}
-
-function cache(): string {
-  return `${Deno.env.get("XDG_CACHE_HOME") ?? `${Deno.env.get("HOME") ?? "/root"}/.cache`}/ztunnel-build`;
 }
 
 /** `deploy/`, and plain manifests of each values file for Istio's chart beside that of the default. */
