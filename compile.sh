@@ -9,7 +9,8 @@
 #   -b  takes the JavaScript of an earlier result in the form "folder", of another machine; not bundled again
 #   -e  the main module; main.ts by default
 #
-# In the bundle the words @ZTUNNEL_VERSION@, @ZTUNNEL_REVISION@ and @ZTUNNEL_STATUS@ become what tools/stamp.sh prints.
+# In the bundle the words @ZTUNNEL_VERSION@, @ZTUNNEL_REVISION@ and @ZTUNNEL_STATUS@ become what tools/stamp.sh prints, and
+# @ZTUNNEL_TLS@ the kind of TLS library: aws-lc or openssl.
 #
 # The TLS library is $BUNDLED_TLS_LIBRARY, or what tools/build_aws_lc.sh left in the cache for this machine, or what
 # tools/build_openssl.sh did. Without it, and with BUNDLED_TLS_LIBRARY=none, the executable uses the system's libssl.so.3.
@@ -104,7 +105,7 @@ bundle() {
   # with one such character in two bytes each.
   for file in "$work"/bundle/*.js; do
     sed -e "s|@ZTUNNEL_VERSION@|$VERSION|" -e "s|@ZTUNNEL_REVISION@|$REVISION|" -e "s|@ZTUNNEL_STATUS@|$STATUS|" \
-      -e 's|import("\(\./[^"]*\.js\)")|import(import.meta.resolve("\1"))|g' \
+      -e "s|@ZTUNNEL_TLS@|$tls|" -e 's|import("\(\./[^"]*\.js\)")|import(import.meta.resolve("\1"))|g' \
       < "$file" | LC_ALL=C tr -d '\200-\377' > "$parts/$(basename "$file")"
   done
   mv "$parts/$main" "$work/main.js"
@@ -124,6 +125,7 @@ add_page() {
 }
 
 add_library() {
+  tls=openssl
   library=${BUNDLED_TLS_LIBRARY:-}
   [ "$library" != none ] || return 0
   if [ -z "$library" ]; then
@@ -135,6 +137,7 @@ add_library() {
   fi
   cp "$library" "$parts/libssl.so"
   chmod 644 "$parts/libssl.so"
+  if grep -q AWS-LC "$library"; then tls=aws-lc; fi
 }
 
 launcher() {
@@ -151,9 +154,9 @@ as_folder() {
 }
 
 add_runtime
+add_library
 bundle
 add_page
-add_library
 case $form in
   folder) as_folder ;;
   unpack) launcher "$out" ;;

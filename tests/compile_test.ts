@@ -6,7 +6,7 @@ import { tempDir } from "../lab/temp_dir.ts";
 
 const SCRIPT = new URL("../compile.sh", import.meta.url).pathname;
 const NEEDS = { packages: ["cc"], headers: ["/usr/include/zlib.h"] } as const;
-const SAID = "worker ::ffff:a00:1; library libssl.so; arguments version,a b; blue; 1.2.3";
+const SAID = "worker ::ffff:a00:1; library libssl.so; arguments version,a b; blue; 1.2.3 aws-lc";
 
 async function compile(form: string, out: string, library: string): Promise<void> {
   const args = ["-f", form, "-o", out, "-e", "tests/fixtures/compiled_main.ts"];
@@ -22,7 +22,7 @@ async function ended(args: readonly string[], env: Readonly<Record<string, strin
 for (const [form, executable] of [["unpack", ""], ["folder", "/ztunnel"]] as const) {
   testNeeding(NEEDS, `compile: the form "${form}" runs alone, away from the sources`, async () => {
     using dir = tempDir();
-    const library = dir.write("some_library.so", "never loaded here");
+    const library = dir.write("some_library.so", "never loaded here, AWS-LC");
     await compile(form, `${dir.path}/out`, library);
     for (const _start of ["first", "second"]) {
       const env = { ZTUNNEL_UNPACK_DIR: `${dir.path}/unpacked`, "XDS_HEADER_x-tenant": "blue" };

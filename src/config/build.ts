@@ -4,6 +4,8 @@ export interface Build {
   readonly gitRevision: string;
   readonly profile: "release" | "debug";
   readonly status: "Clean" | "Modified";
+  /** The kind of TLS library that the build contains, such as `aws-lc`; without one it uses the system's OpenSSL. */
+  readonly tls: string;
 }
 
 function stamped(word: string, otherwise: string): string {
@@ -20,4 +22,5 @@ export const BUILD: Build = {
   gitRevision: stamped("@ZTUNNEL_REVISION@", "unknown"),
   profile: version === "" ? "debug" : "release",
   status: stamped("@ZTUNNEL_STATUS@", "Modified") === "Clean" ? "Clean" : "Modified",
+  tls: stamped("@ZTUNNEL_TLS@", "openssl"),
 };

@@ -217,13 +217,13 @@ Deno.test("dump: tags in lists", () => {
 
 Deno.test("config 1.14 version", () => {
   const info = versionInfo(
-    { version: "1.2", gitRevision: "abc", profile: "release", status: "Clean" },
+    { version: "1.2", gitRevision: "abc", profile: "release", status: "Clean", tls: "aws-lc" },
     "deno 2.9.6",
     "1.31.0",
   );
   assert.equal(
     versionText(info),
     'version.BuildInfo{Version:"1.2", GitRevision:"abc", RustVersion:"deno 2.9.6", BuildProfile:"release", ' +
-      'BuildStatus:"Clean", IstioVersion:"1.31.0", CryptoProvider:"tls-openssl"}',
+      'BuildStatus:"Clean", IstioVersion:"1.31.0", CryptoProvider:"tls-aws-lc"}',
   );
 });

@@ -10,6 +10,7 @@ interface VersionInfo {
   readonly buildProfile: string;
   readonly buildStatus: string;
   readonly istioVersion: string;
+  /** Of the build; `TLS_LIBRARY` may name another one, which the log and the dump say. */
   readonly cryptoProvider: string;
 }
 
@@ -22,7 +23,7 @@ export function versionInfo(build: Build, runtime: string, istioVersion: string)
     buildProfile: build.profile,
     buildStatus: build.status,
     istioVersion,
-    cryptoProvider: "tls-openssl",
+    cryptoProvider: `tls-${build.tls}`,
   };
 }
 
