@@ -130,7 +130,7 @@ export interface TlsPolicy {
   readonly postQuantumOnly: boolean;
   /** `COMPLIANCE_POLICY=fips-140-2` or `fips-140-3`: approved algorithms of a FIPS module, nothing else. */
   readonly fips: boolean;
-  /** Path of the OpenSSL library; null: the bundled one, else the system's. */
+  /** Path of the TLS library; null: the bundled one, else the system's. */
   readonly library: string | null;
   /** Path of the revocation list; null: no revocation checks. */
   readonly crlPath: string | null;

@@ -1,6 +1,6 @@
 /**
- * Parses the parts of an X.509 certificate (RFC 5280) that decide who a peer is. Does not check signatures: OpenSSL, or
- * `server_path.ts`, does.
+ * Parses the parts of an X.509 certificate (RFC 5280) that decide who a peer is. Does not check signatures: the TLS
+ * library, or `server_path.ts`, does.
  */
 import { contextTag, DerError, DerReader, Tag, takeInteger, takeOid, takeSmallInteger, takeTime } from "./der.ts";
 import { type CertificateExtensions, NO_EXTENSIONS, readExtensions } from "./certificate_extensions.ts";

@@ -2,8 +2,8 @@
  * The part of peer verification that depends on the certificates alone, not on the expected peer or the time, so that
  * its result can be cached.
  *
- * OpenSSL has checked signatures, names, validity and purpose. It does not implement SPIFFE and is lenient where the
- * X.509-SVID standard is strict (`docs/spec/identity-spire.md` 6.4 and 8, `docs/spec/observed.md` O34).
+ * The TLS library has checked signatures, names, validity and purpose. It does not implement SPIFFE and is lenient
+ * where the X.509-SVID standard is strict (`docs/spec/identity-spire.md` 6.4 and 8, `docs/spec/observed.md` O34).
  */
 import type { PeerRefusal } from "../net/tls_context.ts";
 import { type Certificate, equalBytes, isMalformed, parseCertificate } from "./certificate.ts";

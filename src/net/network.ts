@@ -183,7 +183,7 @@ export interface SecureEvents {
   explain?(leaf: Uint8Array): string;
   /** The handshake is done. `duplex` replaces the plain stream, which must not be used any more. */
   onSecure(duplex: Duplex, peer: TlsPeer): void;
-  /** The handshake has failed and the plain stream is closed. The message is the reason of OpenSSL or of `accept`. */
+  /** The handshake has failed and the plain stream is closed. The message is the TLS library's reason or that of `accept`. */
   onSecureFailure(ending: Ending): void;
 }
 

@@ -1,5 +1,5 @@
 /**
- * Records of TLS 1.3 that we protect ourselves. OpenSSL has done the handshake and is not used any more.
+ * Records of TLS 1.3 that we protect ourselves. The TLS library has done the handshake and is not used any more.
  *
  * One read of the carrier takes as many records as there are, and they are decrypted into the memory of the reader; data
  * that is written is encrypted into memory of which one write sends a whole unit. So no byte is copied

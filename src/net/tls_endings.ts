@@ -1,4 +1,4 @@
-/** The endings of TLS streams: alerts by their names, reasons of OpenSSL, errors of the kernel. */
+/** The endings of TLS streams: alerts by their names, reasons of the TLS library, errors of the kernel. */
 import type { TlsFailure } from "../os/tls_failure.ts";
 import type { Ending } from "./duplex.ts";
 import { endingOf } from "./endings.ts";
@@ -25,7 +25,7 @@ export function handshakeEnding(failure: TlsFailure): Ending {
   return endingFor(failure, "TLS_HANDSHAKE", "the peer closed the connection during the TLS handshake");
 }
 
-/** The ending of a stream that failed after its handshake. Null: OpenSSL gave no reason. */
+/** The ending of a stream that failed after its handshake. Null: the TLS library gave no reason. */
 export function streamEnding(failure: TlsFailure | null): Ending {
   if (failure === null) return { by: "peer", how: "error", code: "TLS", message: "the TLS session broke" };
   return endingFor(failure, "TLS", "the peer closed the connection without close_notify");

@@ -1,10 +1,10 @@
-/** Makes {@link TlsContext}s of OpenSSL. */
+/** Makes {@link TlsContext}s of the TLS library. */
 import type { TlsLibrary } from "../os/tls_library.ts";
 import { NativeTls } from "../os/tls_native.ts";
 import type { NativeTlsContext } from "../os/tls_native_context.ts";
 import type { TlsContext, TlsPolicy, TlsSettings } from "./tls_context.ts";
 
-/** One for each isolate: OpenSSL calls back on the thread that has made the engine. */
+/** One for each isolate: the TLS library calls back on the thread that has made the engine. */
 export class TlsEngine {
   readonly #native: NativeTls;
 
@@ -13,7 +13,7 @@ export class TlsEngine {
     this.#native = new NativeTls(library, policy);
   }
 
-  /** Throws `TlsSettingsError` for a certificate or key that OpenSSL refuses. */
+  /** Throws `TlsSettingsError` for a certificate or key that the TLS library refuses. */
   context(settings: TlsSettings): TlsContext {
     return new OpenSslContext(settings, this.#native.newContext(settings));
   }

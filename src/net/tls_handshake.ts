@@ -11,7 +11,7 @@ import { HandshakeTurns } from "./handshake_queue.ts";
 import type { Handshake, SecureEvents } from "./network.ts";
 import type { FdHandler, SocketLoop } from "./socket_loop.ts";
 import type { TcpDuplex } from "./tcp_duplex.ts";
-import { LayeredOpenSslSession } from "./layered_openssl_session.ts";
+import { LibrarySession } from "./library_session.ts";
 import { OpenSslSession } from "./openssl_session.ts";
 import { SocketCarrier } from "./record_carrier.ts";
 import { RecordSession } from "./record_session.ts";
@@ -41,7 +41,10 @@ export class TlsHandshake implements Handshake, FdHandler {
   readonly #role: TlsRole;
   readonly #unit: number;
   readonly #newSession: () => SocketSession;
-  /** 12 KB with AWS-LC, 44 KB with OpenSSL. A server makes it when its client has sent something, so that silent clients do not cost that much. */
+  /**
+   * 12 KB with AWS-LC, 44 KB with OpenSSL. A server makes it when its client has sent something, so that silent clients
+   * do not cost that much.
+   */
   #session: SocketSession | null = null;
   readonly #events: SecureEvents;
   #timer: Timer;
@@ -143,7 +146,7 @@ export class TlsHandshake implements Handshake, FdHandler {
   #recordsOf({ native, layer }: SocketSession, cipher: string): TlsSession {
     if (layer === null) return new OpenSslSession(native);
     const ciphers = native.takeRecordCiphers(cipher);
-    if (ciphers === null) return new LayeredOpenSslSession(layer);
+    if (ciphers === null) return new LibrarySession(layer);
     const rest = layer.takeRest();
     native.free();
     return new RecordSession(layer.carrier, ciphers, this.#role, this.#unit, this.#loop.records, rest);

@@ -3,7 +3,7 @@ import type { Millis, Timer } from "./clock.ts";
 import type { NativeTlsSession } from "../os/tls_native_session.ts";
 import type { Duplex, DuplexSink, Ending } from "./duplex.ts";
 import { type HandshakeLoop, HandshakeTurns } from "./handshake_queue.ts";
-import { LayeredOpenSslSession } from "./layered_openssl_session.ts";
+import { LibrarySession } from "./library_session.ts";
 import type { Handshake, Scheduler, SecureEvents } from "./network.ts";
 import { StreamCarrier } from "./record_carrier.ts";
 import { RecordSession } from "./record_session.ts";
@@ -109,7 +109,7 @@ export class LayeredTlsHandshake implements Handshake, DuplexSink {
   /** The library's session is freed where we protect the records. */
   #records(cipher: string): TlsSession {
     const ciphers = this.#session.takeRecordCiphers(cipher);
-    if (ciphers === null) return new LayeredOpenSslSession(this.#layer);
+    if (ciphers === null) return new LibrarySession(this.#layer);
     const rest = this.#layer.takeRest();
     this.#session.free();
     const unit = this.#plain.writeUnit > 1 ? this.#plain.writeUnit : UNIT;

@@ -34,8 +34,8 @@ export class TlsPeerCheck {
   }
 
   /**
-   * Checks what OpenSSL has not checked. Null: nothing is wrong. An ALPN list without h2 was refused before, with an alert,
-   * and so was a client without a list if the library can do that (`docs/spec/dataplane.md` 2.1).
+   * Checks what the TLS library has not checked. Null: nothing is wrong. An ALPN list without h2 was refused before,
+   * with an alert, and so was a client without a list if the library can do that (`docs/spec/dataplane.md` 2.1).
    */
   problem(protocol: string, cipher: string): Ending | null {
     const text = protocolProblem(protocol) ?? this.#cipherProblem(cipher);
@@ -47,7 +47,7 @@ export class TlsPeerCheck {
     return this.#context.native.allowsCipher(cipher) ? null : `${cipher} was negotiated, which the TLS policy forbids`;
   }
 
-  /** The ending of a failed handshake. A refusal has its own code and text, not those of OpenSSL. */
+  /** The ending of a failed handshake. A refusal has its own code and text, not those of the TLS library. */
   ending(failure: TlsFailure | null): Ending {
     if (failure === null) return handshakeEnding({ kind: "protocol", text: "handshake failed" });
     if (failure.kind === "certificate") {

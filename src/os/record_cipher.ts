@@ -2,7 +2,7 @@
  * Protects the records of one direction of a TLS 1.3 session (RFC 8446 §5.2, §5.3).
  *
  * A nonce is never used twice: it is made of the number of the record, which only grows, and starts again with a new key
- * only. OpenSSL itself refuses to continue with a nonce that has been used.
+ * only. The TLS library itself refuses to continue with a nonce that has been used.
  */
 import { IV, type RecordSuite } from "./record_suite.ts";
 

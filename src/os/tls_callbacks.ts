@@ -1,4 +1,4 @@
-/** The functions of this thread that OpenSSL calls during handshakes and reads. */
+/** The functions of this thread that the TLS library calls during handshakes and reads. */
 import type { TlsLibrary } from "./tls_library.ts";
 
 /** `SSL_TLSEXT_ERR_*` of an ALPN callback, `OPENSSL_NPN_NEGOTIATED` of the selection. */
@@ -7,7 +7,7 @@ const OK = 0, ALERT_FATAL = 2, NEGOTIATED = 1;
 /** Results of a ClientHello callback, the extension that it checks, and its alert (RFC 7301 §3). */
 const HELLO_GOOD = 1, HELLO_BAD = 0, EXTENSION_ALPN = 16, NO_APPLICATION_PROTOCOL = 120;
 
-/** `SSL_CB_LOOP`: OpenSSL calls the info callback with it once for each handshake message. */
+/** `SSL_CB_LOOP`: the TLS library calls the info callback with it once for each handshake message. */
 const STATE_LOOP = 1;
 
 /** The only protocol that is supported, as an ALPN list. */
@@ -22,13 +22,13 @@ const alpnSignature = {
   result: "i32",
 } as const;
 
-/** What the callbacks need of a session. Its functions must not throw through OpenSSL: see `failInCallback`. */
+/** What the callbacks need of a session. Its functions must not throw through the TLS library: see `failInCallback`. */
 export interface SessionCallbacks {
   /** Verifies the peer. `store`: an X509_STORE_CTX. Returns 1 to accept the peer, 0 to refuse it. */
   verify(store: Deno.PointerValue): number;
   /** Called for each handshake message that the peer sends after the handshake. */
   countMessage(): void;
-  /** OpenSSL has made a secret. `line`: of a key log, a C string. */
+  /** The TLS library has made a secret. `line`: of a key log, a C string. */
   noteSecret(line: Deno.PointerValue): void;
   /** The peer's ClientHello is refused, for the reason `text`. */
   refuseHello(text: string): void;
@@ -36,7 +36,7 @@ export interface SessionCallbacks {
   failInCallback(text: string): void;
 }
 
-/** One instance for each thread. OpenSSL calls back on the thread that called it, from inside that call. */
+/** One instance for each thread. The TLS library calls back on the thread that called it, from inside that call. */
 export class TlsCallbacks {
   readonly #library: TlsLibrary;
   readonly #verify: Deno.UnsafeCallback<typeof verifySignature>;
@@ -44,7 +44,7 @@ export class TlsCallbacks {
   readonly #hello: Deno.UnsafeCallback<typeof helloSignature>;
   readonly #selectAlpn: Deno.UnsafeCallback<typeof alpnSignature>;
   readonly #keyLog: Deno.UnsafeCallback<typeof keyLogSignature>;
-  /** The session for which OpenSSL is being called. Callbacks come from inside that call, so they belong to it. */
+  /** The session for which the TLS library is being called. Callbacks come from inside that call, so they belong to it. */
   session: SessionCallbacks | null = null;
 
   constructor(library: TlsLibrary) {
@@ -99,8 +99,8 @@ export class TlsCallbacks {
   }
 
   /**
-   * Refuses a client without ALPN. OpenSSL does not call the ALPN callback for it, and here the refusal comes before the
-   * cost of a key exchange.
+   * Refuses a client without ALPN. The TLS library does not call the ALPN callback for it, and here the refusal comes
+   * before the cost of a key exchange.
    */
   #checkHello(ssl: Deno.PointerValue, alert: Deno.PointerValue): number {
     if (this.#offersAlpn(ssl)) return HELLO_GOOD;
@@ -114,7 +114,7 @@ export class TlsCallbacks {
     return this.#library.ssl.SSL_client_hello_get0_ext(ssl, EXTENSION_ALPN, out, length) === 1;
   }
 
-  /** An exception must not unwind through OpenSSL, which still uses the session: the session fails instead. */
+  /** An exception must not unwind through the TLS library, which still uses the session: the session fails instead. */
   #guarded<T>(failed: T, run: () => T): T {
     try {
       return run();

@@ -1,4 +1,4 @@
-/** The error queue that OpenSSL keeps for each thread. */
+/** The error queue that the TLS library keeps for each thread. */
 import { readCString } from "./libc.ts";
 import type { TlsFailure } from "./tls_failure.ts";
 import type { TlsLibrary } from "./tls_library.ts";

@@ -1,4 +1,4 @@
-/** OpenSSL on this thread. It makes contexts, and contexts make sessions. */
+/** The TLS library on this thread. It makes contexts, and contexts make sessions. */
 import type { TlsLibrary } from "./tls_library.ts";
 import { NativeTlsContext } from "./tls_native_context.ts";
 import type { NativeTlsPolicy, NativeTlsSettings } from "./tls_settings.ts";
@@ -19,7 +19,7 @@ export class NativeTls {
     }
   }
 
-  /** Throws `TlsSettingsError` for a certificate or key that OpenSSL does not accept. */
+  /** Throws `TlsSettingsError` for a certificate or key that the TLS library does not accept. */
   newContext(settings: NativeTlsSettings): NativeTlsContext {
     return new NativeTlsContext(this.#thread, settings);
   }

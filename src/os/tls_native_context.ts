@@ -1,4 +1,4 @@
-/** An OpenSSL context: what all sessions with one certificate and one set of trust anchors have in common. */
+/** A context of the TLS library: what all sessions with one certificate and one set of trust anchors have in common. */
 import { cString } from "./libc.ts";
 import { pointerTo, withPointer } from "./pointers.ts";
 import { ALPN_H2 } from "./tls_callbacks.ts";
@@ -9,7 +9,7 @@ import { type NativeTlsPolicy, type NativeTlsSettings, type TlsRole, TlsSettings
 import type { TlsThread } from "./tls_thread.ts";
 
 const MODE_ACCEPT_MOVING_WRITE_BUFFER = 2n;
-/** Sends the chain as given. Without it OpenSSL completes the chain from the trust anchors, in each handshake. */
+/** Sends the chain as given. Without it the TLS library completes the chain from the trust anchors, in each handshake. */
 const MODE_NO_AUTO_CHAIN = 8n;
 const MODE_RELEASE_BUFFERS = 16n;
 const MODES = MODE_ACCEPT_MOVING_WRITE_BUFFER | MODE_NO_AUTO_CHAIN | MODE_RELEASE_BUFFERS;
@@ -176,8 +176,10 @@ export class NativeTlsContext {
     return certificate;
   }
 
-  /** Throws unless `accepted`. `what`: the setting that OpenSSL did not accept. */
+  /** Throws unless `accepted`. `what`: the setting that the TLS library did not accept. */
   #must(accepted: boolean, what: string): void {
-    if (!accepted) throw new TlsSettingsError(`OpenSSL refused ${what}: ${takeErrorText(this.#thread.library)}`);
+    if (!accepted) {
+      throw new TlsSettingsError(`the TLS library refused ${what}: ${takeErrorText(this.#thread.library)}`);
+    }
   }
 }

@@ -18,7 +18,7 @@ import { readSecretLine, type TrafficSecrets } from "./traffic_secrets.ts";
 
 const BIO_PENDING = 10, BIO_FLUSH = 11, BIO_SET_BUFFER_SIZE = 117, BIO_SET_MEMORY_END = 130;
 const SSL_ERROR_WANT_READ = 2, SSL_ERROR_WANT_WRITE = 3, SSL_ERROR_SYSCALL = 5, SSL_ERROR_ZERO_RETURN = 6;
-/** `X509_V_ERR_*`: OpenSSL sends the alerts bad_certificate and certificate_revoked for them. */
+/** `X509_V_ERR_*`: the TLS library sends the alerts bad_certificate and certificate_revoked for them. */
 const CERTIFICATE_REJECTED = 28, CERTIFICATE_REVOKED = 23;
 const RECEIVED_SHUTDOWN = 2;
 /** Used within one call each. */
@@ -84,7 +84,7 @@ export class NativeTlsSession implements SessionCallbacks {
   #messages: MessageBudget | null = null;
   /** ms: the time of the last {@link read}. */
   #readAt = 0;
-  /** "free after call": {@link free} was called by a callback, so OpenSSL still uses the session. */
+  /** "free after call": {@link free} was called by a callback, so the TLS library still uses the session. */
   #state: "usable" | "handshaking" | "free after call" | "freed" = "usable";
   /** The verified path, once the handshake is done. */
   peerChain: readonly Uint8Array[] = [];
@@ -277,7 +277,7 @@ export class NativeTlsSession implements SessionCallbacks {
     return this.#state === "freed";
   }
 
-  /** Frees the session. From inside of a callback: as soon as OpenSSL has returned. Idempotent. */
+  /** Frees the session. From inside of a callback: as soon as the TLS library has returned. Idempotent. */
   free(): void {
     switch (this.#state) {
       case "usable":
@@ -341,7 +341,7 @@ export class NativeTlsSession implements SessionCallbacks {
     return 0;
   }
 
-  /** OpenSSL itself would only report that a callback failed. */
+  /** The TLS library itself would only report that a callback failed. */
   refuseHello(text: string): void {
     this.failure ??= { kind: "protocol", text };
   }
@@ -355,7 +355,7 @@ export class NativeTlsSession implements SessionCallbacks {
     this.#messages ??= new MessageBudget(this.#readAt, bytes);
     if (this.#messages.take(this.#readAt, bytes)) return;
     this.failure ??= { kind: "flood" };
-    // Makes OpenSSL discard further input and return.
+    // Makes the TLS library discard further input and return.
     this.#thread.library.ssl.SSL_set_shutdown(this.#ssl, RECEIVED_SHUTDOWN);
   }
 

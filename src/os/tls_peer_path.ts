@@ -1,4 +1,4 @@
-/** The certificate path of a peer, verified by OpenSSL. */
+/** The certificate path of a peer, verified by the TLS library. */
 import { readCString } from "./libc.ts";
 import { pointerTo } from "./pointers.ts";
 import type { TlsFailure } from "./tls_failure.ts";
@@ -53,7 +53,7 @@ function presentedCertificates({ crypto }: TlsLibrary, store: Deno.PointerValue)
   return certificates;
 }
 
-/** SHA-256 of a certificate's DER in hexadecimal digits; empty when OpenSSL cannot compute it. */
+/** SHA-256 of a certificate's DER in hexadecimal digits; empty when the TLS library cannot compute it. */
 function digest({ crypto }: TlsLibrary, sha256: Deno.PointerValue, certificate: Deno.PointerValue): string {
   return crypto.X509_digest(certificate, sha256, DIGEST, null) === 1 ? DIGEST.toHex() : "";
 }

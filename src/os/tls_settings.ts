@@ -20,7 +20,7 @@ export interface NativeTlsPolicy {
   readonly groups: readonly string[];
 }
 
-/** OpenSSL did not accept a certificate, a key, or a name of a cipher suite or group. */
+/** The TLS library did not accept a certificate, a key, or a name of a cipher suite or group. */
 export class TlsSettingsError extends Error {
   override readonly name = "TlsSettingsError";
 }

@@ -1,6 +1,6 @@
 /**
- * A cache of paths that OpenSSL has verified. Building a path and checking its signatures is a third of a handshake, and
- * most peers connect again with the same certificates.
+ * A cache of paths that the TLS library has verified. Building a path and checking its signatures is a third of a
+ * handshake, and most peers connect again with the same certificates.
  *
  * The key contains everything on which the result depends: the context, which stands for the trust anchors, the role,
  * which stands for the purpose, and all certificates that the peer presented. It does not contain the time: whoever

@@ -2,7 +2,7 @@ import { strict as assert } from "node:assert";
 import type { NativeTlsSession } from "../os/tls_native_session.ts";
 import { LOOPBACK_V4 } from "./address.ts";
 import type { Duplex } from "./duplex.ts";
-import { LayeredOpenSslSession } from "./layered_openssl_session.ts";
+import { LibrarySession } from "./library_session.ts";
 import { MemoryNetwork } from "./testkit/memory_network.ts";
 import { StreamCarrier } from "./record_carrier.ts";
 import { layerMemory, TlsLayer } from "./tls_layer.ts";
@@ -54,25 +54,25 @@ class Session {
 
 function sessionOf(share: number) {
   const plain = new Endless();
-  const session = new LayeredOpenSslSession(
+  const session = new LibrarySession(
     new TlsLayer(new StreamCarrier(plain), new Session(share) as unknown as NativeTlsSession, layerMemory()),
   );
   return { plain, session, duplex: new LayeredTlsDuplex(new MemoryNetwork(), plain, session) };
 }
 
-Deno.test("OpenSSL over a stream: records without data end the session, within one read", () => {
+Deno.test("TLS records of the library, over a stream: records without data end the session, within one read", () => {
   const { duplex, plain } = sessionOf(0);
   assert.equal(duplex.read(new Uint8Array(1024)), -1);
   assert.equal(duplex.failure?.code, "TLS_FLOOD");
   assert.ok(plain.taken <= 256 * 1024, `${plain.taken} bytes were taken`);
 });
 
-Deno.test("OpenSSL over a stream: small records with data do not end the session", () => {
+Deno.test("TLS records of the library, over a stream: small records with data do not end the session", () => {
   const { duplex } = sessionOf(32);
   for (let i = 0; i < 1000; i++) assert.ok(duplex.read(new Uint8Array(1024)) > 0);
 });
 
-Deno.test("OpenSSL over a stream: one read takes records until few bytes are left of the memory", () => {
+Deno.test("TLS records of the library, over a stream: one read takes records until few bytes are left of the memory", () => {
   const { session } = sessionOf(512);
   assert.equal(session.read(new Uint8Array(60_000), 0), 3 * 16_384);
   assert.equal(session.remainder, "more");

@@ -12,7 +12,7 @@ const RECORDS_PER_READ = 32, PULLS_PER_READ = 8;
 const WRITE_UNIT = 65_536;
 
 /** See {@link TlsSession}. */
-export class LayeredOpenSslSession implements TlsSession {
+export class LibrarySession implements TlsSession {
   readonly #layer: TlsLayer;
   remainder: Remainder = "more";
   wireBytes = 0;
