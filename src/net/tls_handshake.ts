@@ -107,6 +107,8 @@ export class TlsHandshake implements Handshake, FdHandler {
         return this.#succeed(session);
       case "again":
         return;
+      case "more":
+        return this.#turns.add();
       case "failed":
         return this.#onFailed(session);
       default:

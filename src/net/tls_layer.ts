@@ -15,7 +15,29 @@ export function layerMemory(): LayerMemory {
   return { input: new Uint8Array(32_768), output: new Uint8Array(32_768) };
 }
 
+/**
+ * An honest handshake needs one. A peer may send a message of 100 KB in records of one byte, which take half a microsecond
+ * each.
+ */
+const PULLS_PER_STEP = 2;
 const NOTHING = new Uint8Array(0);
+
+/** A session in memory, as far as a layer and what reads and writes through it need it. */
+export type MemorySession = Pick<
+  NativeTlsSession,
+  | "failure"
+  | "isFreed"
+  | "handshake"
+  | "feed"
+  | "feedEnd"
+  | "drain"
+  | "takeUnread"
+  | "read"
+  | "write"
+  | "sendCloseNotify"
+  | "bytesFromSocket"
+  | "free"
+>;
 
 /** For the handshake, and for records that the library protects. The caller owns the session and the carrier. */
 export class TlsLayer {
@@ -24,10 +46,10 @@ export class TlsLayer {
   #endFed = false;
 
   readonly carrier: RecordCarrier;
-  readonly session: NativeTlsSession;
+  readonly session: MemorySession;
   readonly #memory: LayerMemory;
 
-  constructor(carrier: RecordCarrier, session: NativeTlsSession, memory: LayerMemory) {
+  constructor(carrier: RecordCarrier, session: MemorySession, memory: LayerMemory) {
     this.carrier = carrier;
     this.session = session;
     this.#memory = memory;
@@ -39,14 +61,16 @@ export class TlsLayer {
   }
 
   /**
-   * Continues the handshake as far as the carrier allows. As `NativeTlsSession.handshake`: the verifier may free the
-   * session meanwhile, which is a failure without a reason.
+   * Continues the handshake as far as the carrier allows, for some portions of it. "again": call it again when there are
+   * more bytes; "more": there may be more already, and other work comes first. As `NativeTlsSession.handshake`: the
+   * verifier may free the session meanwhile, which is a failure without a reason.
    */
-  handshake(): "done" | "again" | "failed" {
-    while (true) {
+  handshake(): "done" | "again" | "more" | "failed" {
+    for (let pulls = PULLS_PER_STEP;; pulls--) {
       const state = this.session.handshake();
       if (this.session.isFreed || this.push() === "failed") return "failed";
       if (state !== "again") return state;
+      if (pulls === 0) return "more";
       if (!this.pull()) return this.carrier.failure === null ? "again" : "failed";
     }
   }

@@ -87,6 +87,7 @@ export class LayeredTlsHandshake implements Handshake, DuplexSink {
     // The verifier may have aborted this handshake meanwhile.
     if (this.#turns.isOver || state === "again") return;
     if (state === "done") return this.#succeed();
+    if (state === "more") return this.#turns.add();
     const { failure } = this.#layer;
     // The stream below says more about its own failures than the session, which only finds an end.
     const isBelow = failure === null || failure.kind === "eof";

@@ -142,6 +142,20 @@ for (const { what, bytes, then, code, text } of noises) {
     }));
 }
 
+Deno.test("TLS port: a hello in records of one byte each is answered", () =>
+  withTls(async (rig) => {
+    const message = (await clientHello(rig)).subarray(5);
+    const records = Uint8Array.from([...message].flatMap((byte) => [22, 3, 1, 0, 1, byte]));
+    const { listener, address } = rig.listen(rig.context(server));
+    const duplex = await plain(rig, address);
+    const pump = new Pump(rig.sockets.network, duplex, records, { end: false });
+    await rig.sockets.run(() => pump.receivedBytes > 0 || pump.failure !== null);
+    // A handshake record: the ServerHello.
+    assert.equal(pump.bytes[0], 22);
+    duplex.close(true);
+    listener.close();
+  }));
+
 Deno.test("TLS port: a refused client that keeps sending still gets its alert", () =>
   withTls(async (rig) => {
     const { listener, outcomes, address } = rig.listen(rig.context(server));
