@@ -141,6 +141,7 @@ async function test(t: Deno.TestContext): Promise<void> {
     const { code, output } = await proxy.program.ended();
     assert.equal(code, 0, output);
     assert.match(output, /Version:"1\.0\.0", GitRevision:"f00d",.* BuildStatus:"Clean", IstioVersion:"1\.0\.0"/);
+    assert.match(output, HAS_CARGO ? /CryptoProvider:"tls-aws-lc"/ : /CryptoProvider:"tls-openssl"/);
   });
 
   await t.step("it serves, with readiness and metrics that have the version", async () => {

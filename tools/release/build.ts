@@ -27,7 +27,7 @@ export async function buildRelease(out: string, platforms: readonly Platform[], 
   try {
     await Deno.mkdir(out, { recursive: true });
     const bundled = `${work}/program`;
-    await compile("folder", HERE, bundled, null, stamp, null);
+    await compile("folder", HERE, bundled, null, stamp, await bundledLibrary(HERE));
     for (const platform of platforms) {
       await buildExecutable(platform, `${out}/${executableName(platform, stamp)}`, bundled, work, stamp);
     }
