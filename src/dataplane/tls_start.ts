@@ -9,8 +9,8 @@ import { openTlsLibrary } from "../os/open_tls_library.ts";
 import type { TlsLibrary } from "../os/tls_library.ts";
 
 /**
- * `bundled`: path of the library shipped with the executable, which has no FIPS module. `library` of the result: its version, and whether only
- * its FIPS module is used. Throws with a text for the operator.
+ * `bundled`: path of the library shipped with the executable. It has no FIPS module, so a FIPS policy takes the system's.
+ * `library` of the result: its version, and whether only its FIPS module is used. Throws with a text for the operator.
  */
 export function startTls(
   settings: TlsPolicy,

@@ -38,7 +38,7 @@ const crypto = {
   EVP_CipherUpdate: crypto3.EVP_CipherUpdate,
   EVP_CipherFinal_ex: crypto3.EVP_CipherFinal_ex,
   EVP_Digest: crypto3.EVP_Digest,
-  // Their lengths are size_t; see deno-notes.md 5.1.
+  // Their counts are size_t; see deno-notes.md 5.1.
   OPENSSL_sk_num: crypto3.OPENSSL_sk_num,
   OPENSSL_sk_value: crypto3.OPENSSL_sk_value,
 } as const;

@@ -21,10 +21,10 @@ const ends: readonly (readonly [what: string, tested: TestedLibrary])[] = [
 const boring = boringSsl();
 const ciphers = ["TLS_AES_256_GCM_SHA384", "TLS_AES_128_GCM_SHA256"];
 
-for (const [near, client] of ends) {
-  for (const [far, server] of ends) test(`${near}, ${far}`, client, server);
-  test(`${near}, BoringSSL`, client, boring);
-  test(`BoringSSL, ${near}`, boring, client);
+for (const [what, end] of ends) {
+  for (const [otherWhat, other] of ends) test(`${what}, ${otherWhat}`, end, other);
+  test(`${what}, BoringSSL`, end, boring);
+  test(`BoringSSL, ${what}`, boring, end);
 }
 
 function test(what: string, near: TestedLibrary, far: TestedLibrary): void {
